@@ -1,0 +1,73 @@
+import type { Statement } from './messages.js';
+
+/** The lanes of DESIGN §3.1: one queue for history, and for news a few queues that keep a chain's order. */
+export type Lane = { readonly lane: 'history' } | { readonly lane: 'live'; readonly index: number };
+
+/** Number of live queues; a chain's news go to queue (chain id modulo this). Changing it needs drained live queues. */
+export const LIVE_QUEUES = 4;
+
+/** The live queue that carries a chain's news. */
+export function liveLaneOf(chainId: number): Lane {
+  return { lane: 'live', index: chainId % LIVE_QUEUES };
+}
+
+/** One message in a consumer's hand. Call `ack` or `reject` once; a delivery left alone goes back to the queue when the consumer stops. */
+export interface Delivery {
+  readonly statement: Statement;
+  /** Size of the message body in bytes. */
+  readonly bytes: number;
+  /** True when the broker handed the message out before. */
+  readonly redelivered: boolean;
+  /** The statement is stored or void: forget it. A no-op when the connection it came over is gone (it will come again). */
+  ack(): void;
+  /** No worker will ever be able to use it: to the dead-letter queue, with the reason. */
+  reject(reason: string): void;
+}
+
+export interface Consumer {
+  /** Takes no more messages; resolves when no handler runs any more. Messages neither acked nor rejected go back to the queue. */
+  stop(): Promise<void>;
+}
+
+export interface DeadLetter {
+  /** Queue it came from, e.g. `event-monitor.history`. */
+  readonly queue: string;
+  readonly reason: string;
+  readonly body: Buffer;
+}
+
+/**
+ * What the system needs of a message broker. Two implementations: RabbitMQ, and an in-process one for a single process.
+ * One contract suite (test/broker-contract.test.ts) runs over both.
+ */
+export interface Broker {
+  /**
+   * Hands a statement to the lane's queue, durably.
+   * @returns when the broker has confirmed it.
+   * @throws BrokerUnavailable when it isn't confirmed (connection lost, queue gone, nacked). The statement may or may not
+   *   have arrived; whoever said it says it again from the ledger, duplicates are harmless.
+   */
+  publish(lane: Lane, statement: Statement): Promise<void>;
+  /**
+   * Delivers the lane's messages to `handler` in order, at most `prefetch` unacknowledged at a time. Malformed bodies never reach
+   * the handler: they go to the dead-letter queue with the reason. Survives broker restarts and deleted queues by itself.
+   * A live lane has one active consumer at a time among all processes; another takes over when it goes away.
+   */
+  consume(lane: Lane, prefetch: number, handler: (delivery: Delivery) => void): Promise<Consumer>;
+  /** Tells every listener in every process that the commit log has reached `position`. Best effort, never throws. */
+  ring(position: number): void;
+  /** Calls `listener` for every ring from now on; rings may be lost. Returns a function that stops it. */
+  onRing(listener: (position: number) => void): Promise<() => Promise<void>>;
+  /** Dead letters now in the dead-letter queue, oldest first, at most `limit`; they stay there. */
+  deadLetters(limit: number): Promise<DeadLetter[]>;
+  /** Number of messages that wait in a lane's queue (not those handed out). */
+  depth(lane: Lane): Promise<number>;
+  /** True while the connection is up. */
+  readonly connected: boolean;
+  close(): Promise<void>;
+}
+
+/** The broker can't be reached or didn't confirm; try again later. */
+export class BrokerUnavailable extends Error {
+  override readonly name = 'BrokerUnavailable';
+}
