@@ -7,6 +7,8 @@ export const MESSAGE_VERSION = 1;
 export const MESSAGE_TARGET_BYTES = 1_000_000;
 
 const safeInteger = z.number().int().nonnegative();
+/** Unix seconds up to the year 9999: later ones fit neither Date nor timestamptz in all their forms. */
+const unixTime = safeInteger.max(253_402_300_799);
 const hex = (bytes: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${bytes * 2}}$`));
 const hash = hex(32);
 
@@ -16,7 +18,7 @@ const log = z.strictObject({
   data: z.string().regex(/^0x([0-9a-f]{2})*$/),
   blockNumber: safeInteger,
   blockHash: hash,
-  blockTimestamp: safeInteger,
+  blockTimestamp: unixTime,
   txHash: hash,
   txIndex: safeInteger,
   logIndex: safeInteger,
@@ -29,7 +31,7 @@ const block = z.strictObject({
   number: safeInteger,
   hash,
   parentHash: hash,
-  timestamp: safeInteger,
+  timestamp: unixTime,
   logs: z.array(log),
 });
 
@@ -106,7 +108,9 @@ export function parseStatement(body: Uint8Array): { statement: Statement } | { r
   }
   const version = (json as { version?: unknown } | null)?.version;
   if (version !== MESSAGE_VERSION) {
-    return { reason: `message version ${JSON.stringify(version)}, this worker reads version ${MESSAGE_VERSION}` };
+    return {
+      reason: `message version ${JSON.stringify(version)}, this worker reads version ${MESSAGE_VERSION}`,
+    };
   }
   const result = statement.safeParse(json);
   if (result.success) return { statement: result.data };

@@ -16,7 +16,10 @@ export function createLogger(component: string, level: LogLevel): Logger {
     formatters: { level: (label) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     ...(readable && {
-      transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname,component', messageFormat: '{component}: {msg}' } },
+      transport: {
+        target: 'pino-pretty',
+        options: { ignore: 'pid,hostname,component', messageFormat: '{component}: {msg}' },
+      },
       formatters: {},
     }),
   });

@@ -12,4 +12,5 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE_MAJOR) {
   );
   process.exit(1);
 }
+
 export {};

@@ -1,0 +1,74 @@
+import { sql } from 'kysely';
+import type { StatedSource } from '#libs/broker/messages.js';
+import type { SqlExecutor } from './database.js';
+import { type BlockRanges, multirangeLiteral } from './entities/multirange-type.js';
+
+/** One change of the ledger: what a stored statement takes from and gives to coverage. Ranges are half-open. */
+export interface CoverageChange {
+  readonly chainId: number;
+  /** Blocks that no source of the chain covers any more (a reorg dropped them). */
+  readonly dropped: BlockRanges;
+  /** Blocks that the stated sources cover now. */
+  readonly gained: BlockRanges;
+  readonly sources: readonly StatedSource[];
+  /** Lowest block of news, remembered by the sources that had none: everything below it is history. */
+  readonly liveFrom?: number;
+}
+
+/**
+ * Changes coverage, then `chain.last_processed_block`, in the order of locks: sources by id, then chain rows.
+ * Sources that the ledger doesn't know are passed over: nothing claims them.
+ */
+export async function changeCoverage(tx: SqlExecutor, changes: readonly CoverageChange[]): Promise<void> {
+  const chainIds = [...new Set(changes.map((c) => c.chainId))].sort((a, b) => a - b);
+  // a lock is a statement of its own: what depends on it must be read by a later one
+  await sql`select id from source where chain_id = any(${chainIds}::bigint[]) order by id for update`.execute(tx);
+  for (const change of mergedGains(changes)) await applyChange(tx, change);
+  await sql`select 1 from chain where chain_id = any(${chainIds}::bigint[]) order by chain_id for update`.execute(tx);
+  await updateLastProcessed(tx, chainIds);
+}
+
+async function applyChange(tx: SqlExecutor, change: CoverageChange): Promise<void> {
+  if (change.dropped.length) {
+    await sql`update source set coverage = coverage - ${multirangeLiteral(change.dropped)}::int8multirange
+      where chain_id = ${change.chainId}`.execute(tx);
+  }
+  await sql`
+    update source s set coverage = coverage + ${multirangeLiteral(change.gained)}::int8multirange,
+      live_from = coalesce(live_from, ${change.liveFrom ?? null}::bigint)
+    from unnest(${change.sources.map((s) => `\\x${s.address.slice(2)}`)}::text[], ${change.sources.map((s) => s.event)}::text[])
+      as stated(address, event)
+    where s.chain_id = ${change.chainId} and s.address = stated.address::bytea and s.event = stated.event`.execute(tx);
+}
+
+/** Joins changes that only gain, for the same sources, into one statement: a group of history is usually one update. */
+function mergedGains(changes: readonly CoverageChange[]): CoverageChange[] {
+  const merged: CoverageChange[] = [];
+  for (const change of changes) {
+    const last = merged.at(-1);
+    const same = last && !change.dropped.length && last.chainId === change.chainId && sameSources(last.sources, change.sources);
+    if (same) merged[merged.length - 1] = { ...last, gained: [...last.gained, ...change.gained] };
+    else merged.push(change);
+  }
+  return merged;
+}
+
+function sameSources(a: readonly StatedSource[], b: readonly StatedSource[]): boolean {
+  return a.length === b.length && a.every((s, i) => s.address === b[i]!.address && s.event === b[i]!.event);
+}
+
+/**
+ * `last_processed_block` = the lowest, over the chain's wanted sources, of the upper end of the part without holes that
+ * begins at the source's start block; null while there is none.
+ */
+async function updateLastProcessed(tx: SqlExecutor, chainIds: readonly number[]): Promise<void> {
+  await sql`
+    update chain c set last_processed_block = p.block
+    from (
+      select s.chain_id, nullif(min(coalesce(
+          (select upper(r) - 1 from unnest(s.coverage) r where r @> s.start_block), s.start_block - 1)),
+        min(s.start_block) - 1) as block
+      from source s where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null
+      group by s.chain_id) p
+    where c.chain_id = p.chain_id and c.last_processed_block is distinct from p.block`.execute(tx);
+}

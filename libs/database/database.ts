@@ -1,0 +1,79 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { type Kysely, sql } from 'kysely';
+import { ormConfig } from './orm-config.js';
+
+/** Runs statements: `sql`…`.execute(executor)`; inside a transaction the transaction, else one connection per statement. */
+export type SqlExecutor = Kysely<unknown>;
+
+/** How often a transaction that lost a deadlock or a lock wait is tried again at once, before its caller hears of it. */
+const CONFLICT_RETRIES = 5;
+
+/** deadlock, serialization failure, lock timeout: the same transaction may succeed when it is tried again. */
+const CONFLICT_CODES = new Set(['40P01', '40001', '55P03']);
+
+/** The database, through MikroORM's own connection pool. */
+export class Database {
+  private constructor(private readonly orm: MikroORM) {}
+
+  /**
+   * Opens a pool; connects lazily, so that a process can start before its database.
+   * @param url `postgresql://user:password@host:port/database`
+   */
+  static open(url: string, options: { poolSize?: number } = {}): Database {
+    return new Database(new MikroORM(ormConfig(url, options.poolSize)));
+  }
+
+  /**
+   * Runs `work` in one READ COMMITTED transaction. Deadlocks, serialization failures and lock timeouts are tried again
+   * (the work must therefore have no effect outside of the transaction).
+   */
+  async transaction<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.orm.em.fork().transactional((em) => work(em.getKysely() as SqlExecutor));
+      } catch (error) {
+        if (attempt > CONFLICT_RETRIES || !CONFLICT_CODES.has(sqlState(error) ?? '')) throw error;
+      }
+    }
+  }
+
+  /** Runs `work` in one read-only REPEATABLE READ transaction: all its statements see the same moment. */
+  async snapshot<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T> {
+    return this.orm.em.fork().transactional(async (em) => {
+      const tx = em.getKysely() as SqlExecutor;
+      await sql`set transaction isolation level repeatable read read only`.execute(tx);
+      return work(tx);
+    });
+  }
+
+  /** For single statements outside of a transaction. */
+  get statements(): SqlExecutor {
+    return this.orm.em.fork().getKysely() as SqlExecutor;
+  }
+
+  /** MikroORM itself, for migrations. */
+  get mikroOrm(): MikroORM {
+    return this.orm;
+  }
+
+  async close(): Promise<void> {
+    await this.orm.close(true);
+  }
+}
+
+/** Postgres's SQLSTATE of an error, if it has one, however MikroORM wrapped it. */
+export function sqlState(error: unknown): string | undefined {
+  for (let e = error as { code?: unknown; cause?: unknown; previous?: unknown } | undefined; e; ) {
+    if (typeof e.code === 'string' && /^[0-9A-Z]{5}$/.test(e.code)) return e.code;
+    e = (e.cause ?? e.previous) as typeof e;
+  }
+  return undefined;
+}
+
+/**
+ * Whether an error says that these statements can never succeed (data exception, integrity violation, SQL error), in
+ * contrast to a database that is away, shutting down, out of resources or contended (try again later).
+ */
+export function isPermanent(error: unknown): boolean {
+  return /^(22|23|42)/.test(sqlState(error) ?? '');
+}

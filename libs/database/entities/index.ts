@@ -1,0 +1,17 @@
+import { eventEntities } from '#libs/events/entity.js';
+import { BlockEntity, ChainEntity, ChainLaneEntity, SourceEntity } from './chain.js';
+import { FeedCommitEntity, FeedCounterEntity } from './feed.js';
+import { ConflictingLogEntity, UndecodableLogEntity } from './kept-log.js';
+
+/** Every entity of the database. */
+export const entities = [
+  ChainEntity,
+  ChainLaneEntity,
+  SourceEntity,
+  BlockEntity,
+  FeedCounterEntity,
+  FeedCommitEntity,
+  UndecodableLogEntity,
+  ConflictingLogEntity,
+  ...eventEntities,
+];

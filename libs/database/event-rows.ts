@@ -1,0 +1,150 @@
+import { type RawBuilder, sql } from 'kysely';
+import { positionColumns, rawColumns } from '#libs/events/base-columns.js';
+import { type Column, type ColumnValue, columnKinds, toSql } from '#libs/events/column.js';
+import type { DecodedValues, EventDefinition } from '#libs/events/event.js';
+import { type ChainLog, logKey } from '#libs/events/log.js';
+import type { SqlExecutor } from './database.js';
+
+/** A decoded log, ready to be stored as a row of its event's table. */
+export interface EventRow {
+  readonly event: EventDefinition;
+  readonly chainId: number;
+  readonly log: ChainLog;
+  readonly values: DecodedValues;
+}
+
+/** Rows per statement: enough to make the round trip cheap, few enough to keep one statement's memory at some MB. */
+const ROWS_PER_STATEMENT = 5_000;
+
+/** What counts as the same content: where the log stands and the raw log. The other columns follow from these. */
+const identity: readonly Column[] = [
+  ...positionColumns.filter((c) => !['chainId', 'txHash', 'logIndex'].includes(c.property)),
+  ...rawColumns,
+];
+
+const list = (parts: RawBuilder<unknown>[]) => sql.join(parts, sql`, `);
+
+/**
+ * Inserts rows, revives removed ones, and moves or leaves those that another block holds.
+ * An equal row isn't touched, but it is locked like every other (DESIGN §3.1: `on conflict do update … where <differs>`).
+ * @param mode `final`: a row in another block is moved here (final wins). `news`: it stays (see `conflictingRows`).
+ * @returns the number of rows touched.
+ */
+export async function upsertRows(
+  tx: SqlExecutor,
+  rows: readonly EventRow[],
+  writeId: number,
+  mode: 'final' | 'news',
+): Promise<number> {
+  let touched = 0;
+  for (const group of statementGroups(rows)) touched += await upsertGroup(tx, group, writeId, mode);
+  return touched;
+}
+
+/** Splits rows of one event into groups with every key at most once each, in key order (the order of row locks). */
+export function statementGroups(rows: readonly EventRow[]): EventRow[][] {
+  const groups: Map<string, EventRow>[] = [];
+  for (const row of rows) {
+    const key = logKey(row.log);
+    const group = groups.find((g) => g.size < ROWS_PER_STATEMENT && !g.has(key));
+    if (group) group.set(key, row);
+    else groups.push(new Map([[key, row]]));
+  }
+  return groups.map((g) => [...g.values()].sort((a, b) => compareKeys(a.log, b.log)));
+}
+
+/** Order of keys as Postgres has it: bytes of the hash, then the index. */
+function compareKeys(a: ChainLog, b: ChainLog): number {
+  if (a.txHash !== b.txHash) return a.txHash < b.txHash ? -1 : 1;
+  return a.logIndex - b.logIndex;
+}
+
+async function upsertGroup(
+  tx: SqlExecutor,
+  rows: readonly EventRow[],
+  writeId: number,
+  mode: 'final' | 'news',
+): Promise<number> {
+  const event = rows[0]!.event;
+  const columns = storedColumns(event);
+  const names = list(columns.map((c) => sql.ref(c.name)));
+  const assignments = list(columns.map((c) => sql`${sql.ref(c.name)} = excluded.${sql.ref(c.name)}`));
+  const old = list(identity.map((c) => sql`t.${sql.ref(c.name)}`));
+  const stated = list(identity.map((c) => sql`excluded.${sql.ref(c.name)}`));
+  const mayTake = mode === 'final' ? sql`true` : sql`(t.removed or t.block_hash = excluded.block_hash)`;
+  const result = await sql`
+    insert into ${sql.table(event.table)} as t (${names}, removed, revision, write_id)
+    select ${names}, false, 0, ${writeId}::bigint from ${unnested(columns, rows)}
+    order by chain_id, tx_hash, log_index
+    on conflict (chain_id, tx_hash, log_index) do update
+    set ${assignments}, removed = false, revision = t.revision + 1, write_id = excluded.write_id
+    where (t.removed or (${old}) is distinct from (${stated})) and ${mayTake}`.execute(tx);
+  return Number(result.numAffectedRows ?? 0);
+}
+
+function storedColumns(event: EventDefinition): readonly Column[] {
+  return [...positionColumns, ...event.columns, ...rawColumns];
+}
+
+/** `(select …) as stated`: the rows as a relation, each column an array of text that Postgres casts. */
+function unnested(columns: readonly Column[], rows: readonly EventRow[]): RawBuilder<unknown> {
+  const arrays = list(columns.map((c) => sql`${rows.map((row) => toSql(c.kind, valueOf(row, c)))}::text[]`));
+  const names = list(columns.map((c) => sql.ref(c.name)));
+  const casts = list(
+    columns.map((c) => sql`u.${sql.ref(c.name)}::${sql.raw(columnKinds[c.kind].sqlType)} as ${sql.ref(c.name)}`),
+  );
+  return sql`(select ${casts} from unnest(${arrays}) as u(${names})) as stated`;
+}
+
+function valueOf(row: EventRow, column: Column): ColumnValue {
+  if (column.property === 'chainId') return row.chainId;
+  if (column.property === 'blockTimestamp') return new Date(row.log.blockTimestamp * 1000);
+  const value = row.values[column.property];
+  return value ?? (row.log[column.property as keyof ChainLog] as ColumnValue);
+}
+
+/**
+ * Those of the rows that another block holds in the table, with that block's hash: what `upsertRows` in mode `news`
+ * left alone. Call it in the same transaction, after it.
+ */
+export async function conflictingRows(
+  tx: SqlExecutor,
+  rows: readonly EventRow[],
+): Promise<{ row: EventRow; heldBy: string }[]> {
+  const conflicts: { row: EventRow; heldBy: string }[] = [];
+  for (const group of statementGroups(rows)) {
+    const { table } = group[0]!.event;
+    const { rows: found } = await sql<{ index: string; held_by: string }>`
+      select s.index, '0x' || encode(t.block_hash, 'hex') as held_by
+      from unnest(${group.map((r) => `\\x${r.log.txHash.slice(2)}`)}::text[], ${group.map((r) => r.log.logIndex)}::bigint[],
+        ${group.map((r) => `\\x${r.log.blockHash.slice(2)}`)}::text[]) with ordinality as s(tx_hash, log_index, block_hash, index)
+      join ${sql.table(table)} t on t.chain_id = ${group[0]!.chainId} and t.tx_hash = s.tx_hash::bytea and t.log_index = s.log_index
+      where not t.removed and t.block_hash <> s.block_hash::bytea`.execute(tx);
+    for (const { index, held_by } of found) conflicts.push({ row: group[Number(index) - 1]!, heldBy: held_by });
+  }
+  return conflicts;
+}
+
+/**
+ * Marks the rows of dropped blocks as removed; rows are never deleted, since consumers must learn of the removal.
+ * @param above only rows above this height, so that the index by height finds them.
+ * @returns the number of rows removed.
+ */
+export async function removeRows(
+  tx: SqlExecutor,
+  event: EventDefinition,
+  dropped: { chainId: number; above: number; hashes: readonly string[] },
+  writeId: number,
+): Promise<number> {
+  const table = sql.table(event.table);
+  const hashes = dropped.hashes.map((hash) => `\\x${hash.slice(2)}`);
+  const result = await sql`
+    with dead as (
+      select tx_hash, log_index from ${table}
+      where chain_id = ${dropped.chainId} and block_number > ${dropped.above}
+        and block_hash = any(${hashes}::text[]::bytea[]) and not removed
+      order by tx_hash, log_index for update)
+    update ${table} t set removed = true, revision = t.revision + 1, write_id = ${writeId}
+    from dead where t.chain_id = ${dropped.chainId} and t.tx_hash = dead.tx_hash and t.log_index = dead.log_index`.execute(tx);
+  return Number(result.numAffectedRows ?? 0);
+}

@@ -1,0 +1,47 @@
+import { sql } from 'kysely';
+import type { ChainLog } from '#libs/events/log.js';
+import { hexListLiteral } from '#libs/events/column-types.js';
+import type { SqlExecutor } from './database.js';
+
+/** A log that is kept aside with the reason: undecodable, or claiming the key of another block's row. */
+export interface KeptLog {
+  readonly chainId: number;
+  /** Name of the event type that the log claims to be. */
+  readonly event: string;
+  readonly log: ChainLog;
+  readonly reason: string;
+}
+
+/** Tables for logs that are kept aside. */
+export type KeptLogTable = 'undecodable_log' | 'conflicting_log';
+
+/** Keeps logs aside; one that is there already stays as it is. */
+export async function keepLogs(tx: SqlExecutor, table: KeptLogTable, logs: readonly KeptLog[]): Promise<void> {
+  if (!logs.length) return;
+  const bytes = (values: string[]) => values.map((value) => `\\x${value.slice(2)}`);
+  await sql`
+    insert into ${sql.table(table)} (chain_id, event, tx_hash, log_index, block_hash, block_number, block_timestamp,
+      tx_index, address, topics, data, reason)
+    select chain_id, event, tx_hash::bytea, log_index, block_hash::bytea, block_number, to_timestamp(block_timestamp),
+      tx_index, address::bytea, topics::bytea[], data::bytea, reason
+    from unnest(
+      ${logs.map((l) => l.chainId)}::bigint[], ${logs.map((l) => l.event)}::text[], ${bytes(logs.map((l) => l.log.txHash))}::text[],
+      ${logs.map((l) => l.log.logIndex)}::bigint[], ${bytes(logs.map((l) => l.log.blockHash))}::text[],
+      ${logs.map((l) => l.log.blockNumber)}::bigint[], ${logs.map((l) => l.log.blockTimestamp)}::bigint[],
+      ${logs.map((l) => l.log.txIndex)}::bigint[], ${bytes(logs.map((l) => l.log.address))}::text[],
+      ${logs.map((l) => hexListLiteral(l.log.topics))}::text[], ${bytes(logs.map((l) => l.log.data))}::text[],
+      ${logs.map((l) => l.reason)}::text[])
+      as l(chain_id, event, tx_hash, log_index, block_hash, block_number, block_timestamp, tx_index, address, topics, data, reason)
+    order by chain_id, tx_hash, log_index, block_hash, event
+    on conflict do nothing`.execute(tx);
+}
+
+/** Forgets the logs kept aside of blocks that a reorg dropped: they are no longer of the chain. */
+export async function forgetKeptLogs(tx: SqlExecutor, chainId: number, blockHashes: readonly string[]): Promise<void> {
+  const hashes = blockHashes.map((hash) => `\\x${hash.slice(2)}`);
+  for (const table of ['undecodable_log', 'conflicting_log']) {
+    await sql`
+      delete from ${sql.table(table)}
+      where chain_id = ${chainId} and block_hash = any(${hashes}::text[]::bytea[])`.execute(tx);
+  }
+}

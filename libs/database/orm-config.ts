@@ -1,0 +1,45 @@
+import { fileURLToPath } from 'node:url';
+import { Migrator } from '@mikro-orm/migrations';
+import { defineConfig } from '@mikro-orm/postgresql';
+import { entities } from './entities/index.js';
+
+/** Folder of the compiled migrations, and of their sources in the checkout. */
+const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
+
+/**
+ * Both lie well below the 10 s of a leader's lease (DESIGN §3.1): a worker that hangs inside a transaction, or waits for
+ * a lock, can't block its renewal or a takeover.
+ */
+const sessionSettings = '-c lock_timeout=3000 -c idle_in_transaction_session_timeout=4000 -c timezone=UTC';
+
+/**
+ * MikroORM's configuration for a database.
+ * @param databaseUrl `postgresql://user:password@host:port/database`
+ * @param poolSize connections at most.
+ */
+export function ormConfig(databaseUrl: string, poolSize = 10) {
+  return defineConfig({
+    clientUrl: databaseUrl,
+    entities,
+    extensions: [Migrator],
+    discovery: { warnWhenNoEntities: false },
+    pool: { min: 0, max: poolSize },
+    driverOptions: {
+      application_name: 'event-monitor',
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      options: sessionSettings,
+    },
+    migrations: {
+      tableName: 'schema_migration',
+      path: migrationsFolder,
+      pathTs: migrationsFolder.replace(/[\\/]dist[\\/]libs[\\/]/, '/libs/'),
+      glob: '!(*.d).{js,ts}',
+      emit: 'ts',
+      snapshotName: '.snapshot',
+      transactional: true,
+      allOrNothing: true,
+    },
+    logger: () => {},
+  });
+}

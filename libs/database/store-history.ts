@@ -1,0 +1,73 @@
+import type { FinalStatement } from '#libs/broker/messages.js';
+import type { EventDefinition } from '#libs/events/event.js';
+import { appendToCommitLog, type CommitEntry, nextWriteId } from './commit-log.js';
+import { changeCoverage } from './coverage.js';
+import type { Database, SqlExecutor } from './database.js';
+import { type EventRow, upsertRows } from './event-rows.js';
+import { type KeptLog, keepLogs } from './kept-logs.js';
+
+/** The logs of a statement, decoded: rows of known events, and logs that claim to be one but are broken. */
+export interface DecodedLogs {
+  readonly rows: readonly EventRow[];
+  readonly broken: readonly KeptLog[];
+}
+
+/** A history statement with its logs decoded. */
+export interface DecodedFinal extends DecodedLogs {
+  readonly statement: Pick<FinalStatement, 'chainId' | 'sources' | 'from' | 'to'>;
+}
+
+/** What a transaction of a worker did. */
+export interface Stored {
+  /** Rows inserted, changed or removed. */
+  readonly rowsTouched: number;
+  /** Last position taken in the commit log, or null when no row and no finality changed. */
+  readonly position: number | null;
+}
+
+/**
+ * Stores history statements in one transaction: rows, coverage and feed position together, or nothing. Statements commute,
+ * and storing one again changes nothing.
+ */
+export async function storeHistory(database: Database, statements: readonly DecodedFinal[]): Promise<Stored> {
+  return database.transaction(async (tx) => {
+    const rows = statements.flatMap((s) => s.rows);
+    const entries = rows.length ? await storeRows(tx, rows) : [];
+    await keepLogs(tx, 'undecodable_log', statements.flatMap((s) => s.broken));
+    await changeCoverage(
+      tx,
+      statements.map(({ statement: s }) => ({
+        chainId: s.chainId,
+        sources: s.sources,
+        dropped: [],
+        gained: [[s.from, s.to + 1]],
+      })),
+    );
+    const position = await appendToCommitLog(tx, entries);
+    return { rowsTouched: entries.reduce((sum, e) => sum + e.rowsAdded, 0), position };
+  });
+}
+
+async function storeRows(tx: SqlExecutor, rows: readonly EventRow[]) {
+  const writeId = await nextWriteId(tx);
+  const entries: (CommitEntry & { kind: 'write' })[] = [];
+  for (const { chainId, event, group } of byChainAndEvent(rows)) {
+    const rowsAdded = await upsertRows(tx, group, writeId, 'final');
+    if (rowsAdded) entries.push({ kind: 'write', chainId, event: event.name, writeId, rowsAdded, rowsRemoved: 0 });
+  }
+  return entries;
+}
+
+/** Rows by event and chain, in one fixed order, so that all transactions lock tables' rows in the same order. */
+export function byChainAndEvent(
+  rows: readonly EventRow[],
+): { chainId: number; event: EventDefinition; group: EventRow[] }[] {
+  const groups = new Map<string, { chainId: number; event: EventDefinition; group: EventRow[] }>();
+  for (const row of rows) {
+    const key = `${row.event.name} ${String(row.chainId).padStart(16, '0')}`;
+    const group = groups.get(key);
+    if (group) group.group.push(row);
+    else groups.set(key, { chainId: row.chainId, event: row.event, group: [row] });
+  }
+  return [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}

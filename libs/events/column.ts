@@ -1,0 +1,108 @@
+import type { Type } from '@mikro-orm/core';
+import { HexListType, HexType, hexListLiteral, Uint256Type } from './column-types.js';
+
+/** A column's value in TypeScript: uint256 as bigint, bytes as lower-case 0x-hex, times as Date. */
+export type ColumnValue = bigint | number | string | boolean | Date | readonly string[];
+
+/** How a kind of column is kept in Postgres and carried to and from it. */
+interface KindDefinition {
+  /** Type of the column in Postgres. */
+  readonly sqlType: string;
+  /** MikroORM's type, or its name for one of its own. */
+  readonly orm: (() => Type<unknown>) | 'bigint' | 'timestamp' | 'text' | 'boolean';
+  /** Text that Postgres casts to `sqlType`. */
+  readonly toSql: (value: never) => string;
+  /** From what the Postgres driver returns (int8 and numeric as text, bytea as Buffer, timestamptz as text or Date). */
+  readonly fromSql: (value: never) => ColumnValue;
+}
+
+const hexType = new HexType();
+const hexListType = new HexListType();
+const hexKind: KindDefinition = {
+  sqlType: 'bytea',
+  orm: () => hexType as Type<unknown>,
+  toSql: (value: string) => `\\x${value.slice(2)}`,
+  fromSql: (value: Buffer | string) => hexType.convertToJSValue(value),
+};
+
+/** Every kind of column there is. Adding one means: one entry here, and its GraphQL scalar and operators in apps/api. */
+export const columnKinds = {
+  uint256: {
+    sqlType: 'numeric(78,0)',
+    orm: () => new Uint256Type() as Type<unknown>,
+    toSql: (value: bigint) => value.toString(),
+    fromSql: (value: string) => BigInt(value),
+  },
+  /** Whole numbers up to 2^53 − 1: chain ids, heights, indexes. */
+  safeInt: {
+    sqlType: 'bigint',
+    orm: 'bigint',
+    toSql: (value: number) => String(value),
+    fromSql: (value: string | number) => Number(value),
+  },
+  address: hexKind,
+  bytes32: hexKind,
+  bytes: hexKind,
+  bytes32List: {
+    sqlType: 'bytea[]',
+    orm: () => hexListType as Type<unknown>,
+    toSql: (value: readonly string[]) => hexListLiteral(value),
+    fromSql: (value: string | Buffer[]) => hexListType.convertToJSValue(value),
+  },
+  text: { sqlType: 'text', orm: 'text', toSql: (value: string) => value, fromSql: (value: string) => value },
+  timestamp: {
+    sqlType: 'timestamptz(0)',
+    orm: 'timestamp',
+    toSql: (value: Date) => value.toISOString(),
+    fromSql: (value: string | Date) => new Date(value),
+  },
+  boolean: {
+    sqlType: 'boolean',
+    orm: 'boolean',
+    toSql: (value: boolean) => String(value),
+    fromSql: (value: boolean) => value,
+  },
+} as const satisfies Record<string, KindDefinition>;
+
+export type ColumnKind = keyof typeof columnKinds;
+
+/** One column of an event's table and one field of its GraphQL type. */
+export interface Column {
+  /** Name in TypeScript and GraphQL, camelCase. */
+  readonly property: string;
+  /** Name in Postgres, snake_case. */
+  readonly name: string;
+  readonly kind: ColumnKind;
+  /** What it means, with its unit; shown in GraphQL and as the column's comment. */
+  readonly description: string;
+  /** Whether the table gets an index (column, newest first), for filters that people use often. */
+  readonly indexed: boolean;
+}
+
+/** A column value as text for Postgres. */
+export function toSql(kind: ColumnKind, value: ColumnValue): string {
+  return (columnKinds[kind] as KindDefinition).toSql(value as never);
+}
+
+/** A column value as the Postgres driver returned it, in TypeScript's form. */
+export function fromSql(kind: ColumnKind, value: unknown): ColumnValue {
+  return (columnKinds[kind] as KindDefinition).fromSql(value as never);
+}
+
+/** camelCase → snake_case: `toChainId` → `to_chain_id`, `SocketBridge` → `socket_bridge`. */
+export function snakeCase(name: string): string {
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
+    .toLowerCase();
+}
+
+/** Makes a column from its property name and what an event's folder says about it. */
+export function columnOf(
+  property: string,
+  kind: ColumnKind,
+  description: string,
+  options: { indexed?: boolean } = {},
+): Column {
+  return { property, name: snakeCase(property), kind, description, indexed: options.indexed ?? false };
+}

@@ -1,0 +1,141 @@
+import { Fragment, Interface } from 'ethers';
+import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
+import { type Column, type ColumnKind, type ColumnValue, columnOf, snakeCase } from './column.js';
+import type { ChainLog } from './log.js';
+
+/** Decoded arguments by their name in the signature: integers as bigint, addresses and bytes as lower-case hex. */
+export type EventArguments = Readonly<Record<string, ColumnValue>>;
+
+/** The columns of an event that come from its arguments, by property name. */
+export type DecodedValues = Readonly<Record<string, ColumnValue>>;
+
+/** The log carries this event's topic, but can't be one of it: wrong length, impossible value. It is kept as undecodable. */
+export class UndecodableLog extends Error {
+  override readonly name = 'UndecodableLog';
+}
+
+/** An event type: everything the fetcher, the worker and the API need to know of it. */
+export interface EventDefinition {
+  /** Name in the registry, in `EVENTS`, in messages, and the stem of the GraphQL names. */
+  readonly name: string;
+  /** Human-readable ABI fragment. */
+  readonly signature: string;
+  readonly description: string;
+  /** Table in Postgres. */
+  readonly table: string;
+  /** keccak256 of the canonical signature, the log's first topic. */
+  readonly topic0: string;
+  /** Columns that come from the arguments. */
+  readonly columns: readonly Column[];
+  /** All columns of the table, in their order. */
+  readonly allColumns: readonly Column[];
+  /**
+   * Decodes one log.
+   * @returns the values of `columns`, or null when the log isn't of this event (other topic, or the same topic with another
+   *   number of indexed arguments, as ERC-20's and ERC-721's Transfer).
+   * @throws UndecodableLog when it is, but broken.
+   */
+  decode(log: Pick<ChainLog, 'topics' | 'data'>): DecodedValues | null;
+}
+
+/** What an event's folder says about one column. */
+export interface ColumnDeclaration {
+  readonly kind: ColumnKind;
+  readonly description: string;
+  readonly indexed?: boolean;
+  /** From the decoded arguments to the column's value; left out, the argument of the column's own name. */
+  readonly from?: (args: EventArguments) => ColumnValue;
+}
+
+/** What an event's folder declares. */
+export interface EventDeclaration {
+  readonly name: string;
+  readonly signature: string;
+  readonly description: string;
+  readonly columns: Readonly<Record<string, ColumnDeclaration>>;
+}
+
+/**
+ * Makes an event type from its folder's declaration.
+ * @throws Error when a column's name is taken by the columns that every event has, or names no argument.
+ */
+export function defineEvent(declaration: EventDeclaration): EventDefinition {
+  const fragment = new Interface([Fragment.from(declaration.signature)]).getEvent(declaration.name);
+  if (!fragment)
+    throw new Error(`${declaration.name}: the signature declares another event: ${declaration.signature}`);
+  const declared = Object.entries(declaration.columns);
+  const columns = declared.map(([property, c]) =>
+    columnOf(property, c.kind, c.description, { indexed: c.indexed }),
+  );
+  assertColumnNames(declaration, columns);
+  const readArguments = argumentReader(declaration.signature, declaration.name);
+  return {
+    name: declaration.name,
+    signature: declaration.signature,
+    description: declaration.description,
+    table: `${snakeCase(declaration.name)}_event`,
+    topic0: fragment.topicHash,
+    columns,
+    allColumns: [...positionColumns, ...columns, ...rawColumns, ...bookkeepingColumns],
+    decode(log) {
+      const args = readArguments(log);
+      if (!args) return null;
+      return Object.fromEntries(
+        declared.map(([property, c]) => [property, c.from ? c.from(args) : args[property]!]),
+      );
+    },
+  };
+}
+
+function assertColumnNames(declaration: EventDeclaration, columns: readonly Column[]): void {
+  const taken = new Set([...positionColumns, ...rawColumns, ...bookkeepingColumns].map((c) => c.property));
+  const args = new Set(
+    new Interface([declaration.signature]).getEvent(declaration.name)!.inputs.map((i) => i.name),
+  );
+  for (const { property } of columns) {
+    if (taken.has(property))
+      throw new Error(`${declaration.name}: every event has a column ${property}, choose another name`);
+    if (!declaration.columns[property]!.from && !args.has(property)) {
+      throw new Error(
+        `${declaration.name}: column ${property} names no argument of the event; give it a "from"`,
+      );
+    }
+  }
+}
+
+/** Reads the arguments of one event, strictly: what a Solidity contract can't have emitted is refused. */
+function argumentReader(signature: string, name: string) {
+  const abi = new Interface([signature]);
+  const fragment = abi.getEvent(name)!;
+  const topicCount = 1 + fragment.inputs.filter((input) => input.indexed).length;
+  const words = wordsOfStaticData(
+    fragment.inputs.filter((input) => !input.indexed).map((input) => input.type),
+  );
+  return (log: Pick<ChainLog, 'topics' | 'data'>): EventArguments | null => {
+    if (log.topics[0]?.toLowerCase() !== fragment.topicHash || log.topics.length !== topicCount) return null;
+    const bytes = (log.data.length - 2) / 2;
+    if (words !== null && bytes !== words * 32) {
+      throw new UndecodableLog(`${name} has ${words * 32} bytes of data, this log has ${bytes}`);
+    }
+    try {
+      const result = abi.decodeEventLog(fragment, log.data, log.topics);
+      return Object.fromEntries(
+        fragment.inputs.map((input, i) => [input.name, normalized(input.baseType, result[i])]),
+      );
+    } catch (error) {
+      const { shortMessage, message } = error as { shortMessage?: string; message: string };
+      throw new UndecodableLog(`${name}: ${(shortMessage ?? message).slice(0, 300)}`);
+    }
+  };
+}
+
+/** Number of 32-byte words that these types always take, or null when one of them has no fixed length. */
+function wordsOfStaticData(types: readonly string[]): number | null {
+  return types.every((type) => /^(u?int\d*|address|bool|bytes([1-9]|[12]\d|3[0-2]))$/.test(type))
+    ? types.length
+    : null;
+}
+
+function normalized(baseType: string, value: ColumnValue): ColumnValue {
+  return typeof value === 'string' && baseType !== 'string' ? value.toLowerCase() : value;
+}

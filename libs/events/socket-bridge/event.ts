@@ -1,0 +1,44 @@
+import { defineEvent } from '../event.js';
+import { bridgeNameOf } from './bridge-names.js';
+
+/** SocketGateway (Socket / Bungee): tokens leave this chain through a bridge. */
+export const socketBridge = defineEvent({
+  name: 'SocketBridge',
+  signature:
+    'event SocketBridge(uint256 amount, address token, uint256 toChainId, bytes32 bridgeName, address sender, address receiver, bytes32 metadata)',
+  description: 'Tokens left this chain through a bridge, sent by SocketGateway (Socket / Bungee).',
+  columns: {
+    amount: {
+      kind: 'uint256',
+      description: "Amount in the smallest unit of `token` on the source chain, before the bridge's own fee.",
+    },
+    token: {
+      kind: 'address',
+      description: "Token on the source chain; 0xeeee…eeee stands for the chain's native coin.",
+      indexed: true,
+    },
+    toChainId: {
+      kind: 'uint256',
+      description:
+        'Destination as the contract emitted it: an EVM chain id, for Stargate V1 a LayerZero id, in principle any number.',
+      indexed: true,
+    },
+    bridgeName: {
+      kind: 'bytes32',
+      description: 'Id of the route: keccak256 of its name, or any other 32 bytes.',
+    },
+    bridge: {
+      kind: 'text',
+      description:
+        'Readable name of the route (`Hop`, `Across`, …), or `bridgeName` itself when it is not known.',
+      indexed: true,
+      from: (args) => bridgeNameOf(args.bridgeName as string),
+    },
+    sender: { kind: 'address', description: 'Caller of the gateway.', indexed: true },
+    receiver: { kind: 'address', description: 'Recipient on the destination chain.', indexed: true },
+    metadata: {
+      kind: 'bytes32',
+      description: "Free data of the caller, usually the integrator's id as a number.",
+    },
+  },
+});
