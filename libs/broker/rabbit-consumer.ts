@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Channel, ConsumeMessage } from 'amqplib';
+import type { Logger } from '#libs/telemetry/logger.js';
+import type { Consumer, Delivery, Lane } from './broker.js';
+import { Handout } from './delivery.js';
+import { KeptChannel } from './kept-channel.js';
+import type { RabbitConnection } from './rabbit-connection.js';
+import { deadLetterHeaders } from './rabbit-dead-letters.js';
+import type { RabbitPublisher } from './rabbit-publisher.js';
+import type { Topology } from './rabbit-topology.js';
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+
+/** What a consumer works with. */
+export interface ConsumerParts {
+  readonly connection: RabbitConnection;
+  readonly publisher: RabbitPublisher;
+  readonly topology: Topology;
+  readonly logger: Logger;
+  readonly stopGraceMs: number;
+}
+
+/**
+ * One consumer of one queue, on a channel of its own, which it opens again whenever it is gone.
+ *
+ * | what happens to a delivery | what the broker is told |
+ * | --- | --- |
+ * | `ack` | ack: forgotten |
+ * | `reject`, malformed body, handler threw | copy to the dead-letter queue with the reason, and once that is confirmed, ack |
+ * | neither, and the consumer stops | nothing; when its channel closes, the message goes back to the front of the queue |
+ * | anything after the channel is gone | nothing: the message is already back |
+ */
+export class RabbitConsumer implements Consumer {
+  readonly #parts: ConsumerParts;
+  readonly #queue: string;
+  readonly #handout: Handout;
+  #kept!: KeptChannel<Channel>;
+  /** The channel that messages may be settled on. They come before the kept channel counts as set up. */
+  #channel: Channel | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(parts: ConsumerParts, queue: string, handler: (delivery: Delivery) => void) {
+    this.#parts = parts;
+    this.#queue = queue;
+    this.#handout = new Handout(handler, parts.logger.child({ queue }));
+  }
+
+  /** Consumes from now on. @throws Error as KeptChannel.open. */
+  static async open(
+    parts: ConsumerParts,
+    lane: Lane,
+    prefetch: number,
+    handler: (delivery: Delivery) => void,
+  ): Promise<RabbitConsumer> {
+    const queue = parts.topology.queue(lane);
+    const consumer = new RabbitConsumer(parts, queue, handler);
+    consumer.#kept = await KeptChannel.open<Channel>(
+      {
+        purpose: `consuming ${queue}`,
+        open: () => parts.connection.createChannel(),
+        setup: async (channel) => {
+          consumer.#channel = channel;
+          await parts.topology.declare(channel);
+          await channel.prefetch(prefetch);
+          await channel.consume(queue, (message) => consumer.#receive(channel, message));
+        },
+        lost: () => consumer.#lost(),
+      },
+      parts.logger,
+    );
+    return consumer;
+  }
+
+  /**
+   * Calls the handler no more and resolves at once; what the handler holds can still be settled. When the last of it is, or after the
+   * grace, the channel closes and everything unsettled goes back. The consumer isn't cancelled before that: a live queue would make
+   * the next consumer active while this one still holds earlier messages, and hand out news before older news.
+   */
+  async stop(): Promise<void> {
+    this.#closing ??= this.#handout.stop(this.#parts.stopGraceMs).then(() => this.#leave());
+  }
+
+  /** Closes the channel now: everything unsettled goes back. */
+  async close(): Promise<void> {
+    await this.stop();
+    this.#handout.drop();
+    await this.#closing;
+  }
+
+  #receive(channel: Channel, message: ConsumeMessage | null): void {
+    // the broker cancelled the consumer: the queue was deleted or its node went away
+    if (!message) {
+      this.#lost();
+      channel.close().catch(() => {});
+      return;
+    }
+    this.#handout.take({
+      body: message.content,
+      redelivered: message.fields.redelivered,
+      ack: () => this.#ack(channel, message),
+      reject: (reason) => this.#deadLetter(channel, message, reason),
+    });
+  }
+
+  #lost(): void {
+    this.#channel = undefined;
+    this.#handout.drop();
+  }
+
+  async #leave(): Promise<void> {
+    this.#channel = undefined;
+    await this.#kept.close();
+  }
+
+  #ack(channel: Channel, message: ConsumeMessage): void {
+    if (this.#channel === channel) channel.ack(message);
+  }
+
+  /** Copies the message to the dead-letter queue, for as long as it takes or the message is ours. */
+  async #deadLetter(channel: Channel, message: ConsumeMessage, reason: string): Promise<void> {
+    const { publisher, topology, logger } = this.#parts;
+    const to = { exchange: topology.dead, routingKey: '', queue: topology.dead };
+    const headers = deadLetterHeaders(this.#queue, reason);
+    for (
+      let retryMs = FIRST_RETRY_MS;
+      this.#channel === channel;
+      retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS)
+    ) {
+      try {
+        await publisher.publish(to, message.content, headers);
+        this.#ack(channel, message);
+        return;
+      } catch (error) {
+        logger.warn(
+          { queue: this.#queue, reason: (error as Error).message },
+          'a message can’t be dead-lettered yet',
+        );
+        await delay(retryMs);
+      }
+    }
+  }
+}
