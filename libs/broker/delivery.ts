@@ -58,6 +58,11 @@ export class Handout {
     }
   }
 
+  /** True when nothing is held. */
+  get empty(): boolean {
+    return this.#held.size === 0;
+  }
+
   /** Forgets what is held: the channel is gone, so the broker hands it out again. */
   drop(): void {
     this.#held.clear();

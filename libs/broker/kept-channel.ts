@@ -29,6 +29,7 @@ export class KeptChannel<C extends Channel> {
   readonly #closed = new AbortController();
   readonly #first = Promise.withResolvers<void>();
   #everOpen = false;
+  #renewed = false;
   readonly #loop: Promise<void>;
   #current: C | undefined;
   /** Open, but perhaps not set up. */
@@ -60,6 +61,13 @@ export class KeptChannel<C extends Channel> {
   /** Why there is no channel. */
   get reason(): string {
     return this.#reason;
+  }
+
+  /** Closes a channel of its own accord; another is opened. */
+  renew(channel: C): void {
+    if (this.#alive !== channel) return;
+    this.#renewed = true;
+    this.#shut(channel);
   }
 
   /** Closes the channel for good; what was unacknowledged on it is back in its queue then. */
@@ -107,7 +115,9 @@ export class KeptChannel<C extends Channel> {
       reason = error as Error;
       this.#reason = reason.message;
     }
-    if (!this.#closed.signal.aborted) {
+    const asked = this.#renewed || this.#closed.signal.aborted;
+    this.#renewed = false;
+    if (!asked) {
       this.#logger.warn(
         { reason: reason.message },
         `the channel for ${this.#recipe.purpose} is gone, another is opened`,

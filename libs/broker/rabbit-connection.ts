@@ -14,8 +14,14 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
 
-/** What waiting can't cure: the broker refuses the login (403) or the virtual host (530). */
-const REFUSED = /\b(ACCESS[_-]REFUSED|NOT[_-]ALLOWED)\b/;
+/** What waiting can't cure, by amqplib's words for it; it doesn't tell what the broker said of the virtual host. */
+const REFUSALS = [
+  { words: /ACCESS[_-]REFUSED/, reason: 'ACCESS_REFUSED: user or password is wrong' },
+  {
+    words: /Expected ConnectionOpenOk/,
+    reason: 'it refuses the virtual host: there is none of that name, or the user has no rights in it',
+  },
+];
 
 /** One connection to RabbitMQ that comes back by itself. */
 export class RabbitConnection {
@@ -110,7 +116,8 @@ export class RabbitConnection {
 
   async #firstConnect(host: string, signal?: AbortSignal): Promise<void> {
     const refused = (error: Error) => {
-      if (REFUSED.test(error.message)) void giveUp(error.message);
+      const refusal = REFUSALS.find(({ words }) => words.test(error.message));
+      if (refusal) void giveUp(refusal.reason);
     };
     let reason = 'given up before the first connection';
     const giveUp = async (why: string) => {

@@ -7,7 +7,7 @@ import { KeptChannel } from './kept-channel.js';
 import type { RabbitConnection } from './rabbit-connection.js';
 import { deadLetterHeaders } from './rabbit-dead-letters.js';
 import type { RabbitPublisher } from './rabbit-publisher.js';
-import type { Topology } from './rabbit-topology.js';
+import { REDECLARE_AFTER_MS, type Topology } from './rabbit-topology.js';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
@@ -19,6 +19,7 @@ export interface ConsumerParts {
   readonly topology: Topology;
   readonly logger: Logger;
   readonly stopGraceMs: number;
+  readonly idleRenewalMs: number;
 }
 
 /**
@@ -34,16 +35,18 @@ export interface ConsumerParts {
 export class RabbitConsumer implements Consumer {
   readonly #parts: ConsumerParts;
   readonly #queue: string;
+  readonly #idle: NodeJS.Timeout;
   readonly #handout: Handout;
   #kept!: KeptChannel<Channel>;
   /** The channel that messages may be settled on. They come before the kept channel counts as set up. */
   #channel: Channel | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: ConsumerParts, queue: string, handler: (delivery: Delivery) => void) {
+  private constructor(parts: ConsumerParts, lane: Lane, handler: (delivery: Delivery) => void) {
     this.#parts = parts;
-    this.#queue = queue;
-    this.#handout = new Handout(handler, parts.logger.child({ queue }));
+    this.#queue = parts.topology.queue(lane);
+    this.#handout = new Handout(handler, parts.logger.child({ queue: this.#queue }));
+    this.#idle = setTimeout(() => this.#renewIdle(), parts.idleRenewalMs).unref();
   }
 
   /** Consumes from now on. @throws Error as KeptChannel.open. */
@@ -53,8 +56,8 @@ export class RabbitConsumer implements Consumer {
     prefetch: number,
     handler: (delivery: Delivery) => void,
   ): Promise<RabbitConsumer> {
-    const queue = parts.topology.queue(lane);
-    const consumer = new RabbitConsumer(parts, queue, handler);
+    const consumer = new RabbitConsumer(parts, lane, handler);
+    const queue = consumer.#queue;
     consumer.#kept = await KeptChannel.open<Channel>(
       {
         purpose: `consuming ${queue}`,
@@ -91,10 +94,15 @@ export class RabbitConsumer implements Consumer {
   #receive(channel: Channel, message: ConsumeMessage | null): void {
     // the broker cancelled the consumer: the queue was deleted or its node went away
     if (!message) {
+      this.#parts.logger.warn(
+        { queue: this.#queue },
+        'the broker cancelled a consumer, it will consume anew',
+      );
       this.#lost();
-      channel.close().catch(() => {});
+      setTimeout(() => this.#renew(channel), REDECLARE_AFTER_MS).unref();
       return;
     }
+    this.#idle.refresh();
     this.#handout.take({
       body: message.content,
       redelivered: message.fields.redelivered,
@@ -103,12 +111,27 @@ export class RabbitConsumer implements Consumer {
     });
   }
 
+  /**
+   * Opens the channel anew when nothing has come for long: a queue that was deleted and declared again at once may have forgotten this
+   * consumer without a word (REDECLARE_AFTER_MS). Where all is well this costs a dozen round trips; nothing is held, so nothing goes back.
+   */
+  #renewIdle(): void {
+    if (this.#channel && this.#handout.empty) this.#renew(this.#channel);
+    this.#idle.refresh();
+  }
+
+  #renew(channel: Channel): void {
+    if (this.#channel === channel) this.#lost();
+    this.#kept?.renew(channel);
+  }
+
   #lost(): void {
     this.#channel = undefined;
     this.#handout.drop();
   }
 
   async #leave(): Promise<void> {
+    clearTimeout(this.#idle);
     this.#channel = undefined;
     await this.#kept.close();
   }

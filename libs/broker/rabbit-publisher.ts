@@ -4,7 +4,7 @@ import type { Logger } from '#libs/telemetry/logger.js';
 import { BrokerUnavailable } from './broker.js';
 import { KeptChannel } from './kept-channel.js';
 import type { RabbitConnection } from './rabbit-connection.js';
-import type { Topology } from './rabbit-topology.js';
+import { REDECLARE_AFTER_MS, type Topology } from './rabbit-topology.js';
 
 /** Frames of at most 128 kB that may wait for the socket: 8 MB. amqplib's 1024 would be 128 MB. */
 const WRITE_BUFFER_FRAMES = 64;
@@ -159,9 +159,11 @@ export class RabbitPublisher {
 
   /** A queue is gone: declares the topology again, so that the next try finds it. */
   async #failReturned(channel: ConfirmChannel, outgoing: Outgoing): Promise<void> {
-    this.#redeclaring ??= this.#topology.declare(channel).finally(() => {
-      this.#redeclaring = undefined;
-    });
+    this.#redeclaring ??= delay(REDECLARE_AFTER_MS)
+      .then(() => this.#topology.declare(channel))
+      .finally(() => {
+        this.#redeclaring = undefined;
+      });
     const outcome = await this.#redeclaring.then(
       () => 'it has been declared again',
       (error: Error) => `declaring it again failed: ${error.message}`,

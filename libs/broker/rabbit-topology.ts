@@ -17,6 +17,12 @@ const DEAD_DELIVERY_LIMIT = 1_000_000_000;
 const RING_TTL_MS = 5_000;
 const RINGS_MAX = 100;
 
+/**
+ * How long a deleted queue stays deleted. RabbitMQ 3.10 takes some 30 ms to cancel the consumers of a deleted quorum queue; declared again
+ * before that, it cancels nobody and goes on assigning messages to consumers that will never see them.
+ */
+export const REDECLARE_AFTER_MS = 1_000;
+
 /** Names of everything that one installation has on a broker. */
 export class Topology {
   readonly dead: string;
@@ -45,19 +51,9 @@ export class Topology {
     await channel.assertQueue(this.dead, deadQueue);
     await channel.bindQueue(this.dead, this.dead, '');
     await channel.assertExchange(this.doorbell, 'fanout', { durable: true });
-    await this.declareLane(channel, { lane: 'history' });
+    await this.#declareLane(channel, { lane: 'history' });
     for (let index = 0; index < LIVE_QUEUES; index++)
-      await this.declareLane(channel, { lane: 'live', index });
-  }
-
-  /** Declares one lane's queue. @returns the number of messages that wait in it. */
-  async declareLane(channel: Channel, lane: Lane): Promise<number> {
-    const args = {
-      ...laneArguments,
-      'x-dead-letter-exchange': this.dead,
-      ...(lane.lane === 'live' && { 'x-single-active-consumer': true }),
-    };
-    return (await channel.assertQueue(this.queue(lane), { durable: true, arguments: args })).messageCount;
+      await this.#declareLane(channel, { lane: 'live', index });
   }
 
   /** Declares and binds a listener's own queue `name`, which goes with the connection. */
@@ -65,6 +61,15 @@ export class Topology {
     await channel.assertExchange(this.doorbell, 'fanout', { durable: true });
     await channel.assertQueue(name, listenerQueue);
     await channel.bindQueue(name, this.doorbell, '');
+  }
+
+  async #declareLane(channel: Channel, lane: Lane): Promise<void> {
+    const args = {
+      ...laneArguments,
+      'x-dead-letter-exchange': this.dead,
+      ...(lane.lane === 'live' && { 'x-single-active-consumer': true }),
+    };
+    await channel.assertQueue(this.queue(lane), { durable: true, arguments: args });
   }
 }
 

@@ -22,6 +22,8 @@ import { Topology } from './rabbit-topology.js';
 /** How long `close` waits for the confirms of what was published. */
 const CLOSE_PATIENCE_MS = 2_000;
 
+const DEFAULT_IDLE_RENEWAL_MS = 60_000;
+
 /** How to reach a broker, and under which names. */
 export interface RabbitOptions {
   /** `amqp[s]://user:password@host:port/vhost`; `?heartbeat=` in seconds, 10 by default. */
@@ -33,6 +35,8 @@ export interface RabbitOptions {
   readonly name: string;
   /** How long a stopped consumer may still settle what it holds, in ms; 5000 by default. */
   readonly stopGraceMs?: number;
+  /** After how long without a message a consumer that holds none is opened anew, in ms; 60,000 by default. */
+  readonly idleRenewalMs?: number;
   /** Gives up waiting for the broker. */
   readonly signal?: AbortSignal;
 }
@@ -67,7 +71,7 @@ interface BrokerParts {
 class RabbitBroker implements Broker {
   readonly #parts: BrokerParts;
   readonly #logger: Logger;
-  readonly #stopGraceMs: number;
+  readonly #timing: { stopGraceMs: number; idleRenewalMs: number };
   readonly #consumers = new Set<RabbitConsumer>();
   readonly #listeners = new Set<KeptChannel<Channel>>();
   #closed = false;
@@ -75,7 +79,10 @@ class RabbitBroker implements Broker {
   constructor(parts: BrokerParts, options: RabbitOptions) {
     this.#parts = parts;
     this.#logger = options.logger;
-    this.#stopGraceMs = options.stopGraceMs ?? DEFAULT_STOP_GRACE_MS;
+    this.#timing = {
+      stopGraceMs: options.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
+      idleRenewalMs: options.idleRenewalMs ?? DEFAULT_IDLE_RENEWAL_MS,
+    };
   }
 
   async publish(lane: Lane, statement: Statement): Promise<void> {
@@ -90,13 +97,7 @@ class RabbitBroker implements Broker {
   async consume(lane: Lane, prefetch: number, handler: (delivery: Delivery) => void): Promise<Consumer> {
     this.#checkOpen();
     const { consuming, publisher, topology } = this.#parts;
-    const parts = {
-      connection: consuming,
-      publisher,
-      topology,
-      logger: this.#logger,
-      stopGraceMs: this.#stopGraceMs,
-    };
+    const parts = { connection: consuming, publisher, topology, logger: this.#logger, ...this.#timing };
     const consumer = await RabbitConsumer.open(parts, lane, prefetch, handler);
     this.#consumers.add(consumer);
     return consumer;
@@ -127,8 +128,7 @@ class RabbitBroker implements Broker {
       const channel = await connection.model.createChannel();
       channel.on('error', () => {});
       try {
-        // declares, since merely asking for a queue that was deleted is an error
-        return await this.#parts.topology.declareLane(channel, lane);
+        return (await channel.checkQueue(this.#parts.topology.queue(lane))).messageCount;
       } finally {
         await channel.close().catch(() => {});
       }

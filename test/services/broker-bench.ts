@@ -41,7 +41,8 @@ export async function rabbitBench(
   url = inject('rabbitmqUrl'),
 ): Promise<BrokerBench & { readonly prefix: string }> {
   const prefix = `test-${randomUUID()}`;
-  const connect = () => connectRabbit({ url, prefix, logger: silent, name: 'test', stopGraceMs });
+  const connect = () =>
+    connectRabbit({ url, prefix, logger: silent, name: 'test', stopGraceMs, idleRenewalMs: 500 });
   const broker = await connect();
   const others: Broker[] = [];
   return {
