@@ -19,7 +19,7 @@ const run = promisify(execFile);
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
 
 /** A broker for a whole test run. Tests keep apart by queue prefix; whoever owns the broker may have queues of their own in it. */
-export interface ProvidedRabbitMq {
+interface ProvidedRabbitMq {
   readonly url: string;
   stop(): Promise<void>;
 }
