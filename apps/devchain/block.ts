@@ -1,0 +1,38 @@
+import type { PlacedTransaction } from './block-contents.js';
+import { logsBloom } from './bloom.js';
+
+/** A block of the simulated chain. */
+export class Block {
+  readonly number: number;
+  readonly hash: string;
+  readonly parentHash: string;
+  /** Unix time in seconds. */
+  readonly timestamp: number;
+  readonly transactions: readonly PlacedTransaction[];
+  #bloom: string | undefined;
+
+  constructor(
+    header: { number: number; hash: string; parentHash: string; timestamp: number },
+    transactions: readonly PlacedTransaction[],
+  ) {
+    this.number = header.number;
+    this.hash = header.hash;
+    this.parentHash = header.parentHash;
+    this.timestamp = header.timestamp;
+    this.transactions = transactions;
+  }
+
+  /** Over all logs of the block; made when first asked for, since a search for logs doesn't need it. */
+  get logsBloom(): string {
+    this.#bloom ??= logsBloom(this.transactions.flatMap(({ logs }) => logs));
+    return this.#bloom;
+  }
+
+  get gasUsed(): number {
+    return this.transactions.reduce((sum, { transaction }) => sum + transaction.gasUsed, 0);
+  }
+
+  get logCount(): number {
+    return this.transactions.reduce((sum, { logs }) => sum + logs.length, 0);
+  }
+}
