@@ -36,14 +36,28 @@ export async function applyAdvance(
   if (below && blocks[0]!.number - 1 <= above && below !== blocks[0]!.parentHash) return null;
   const stated = new Set(blocks.map((b) => b.hash));
   const dropped = [...segment].filter(([number, hash]) => number > above && !stated.has(hash));
-  const removed = await dropRows(tx, chainId, above, dropped.map(([, hash]) => hash), writeId);
+  const removed = await dropRows(
+    tx,
+    chainId,
+    above,
+    dropped.map(([, hash]) => hash),
+    writeId,
+  );
   const { added, conflicts } = await addRows(tx, rows, writeId);
   await keepLogs(tx, 'undecodable_log', broken);
-  await replaceBlocks(tx, statement, dropped.map(([number]) => number));
+  await replaceBlocks(
+    tx,
+    statement,
+    dropped.map(([number]) => number),
+  );
   const names = new Set([...removed.keys(), ...added.keys()]);
   return {
     dropped: dropped.map(([number]) => number),
-    touched: [...names].map((event) => ({ event, added: added.get(event) ?? 0, removed: removed.get(event) ?? 0 })),
+    touched: [...names].map((event) => ({
+      event,
+      added: added.get(event) ?? 0,
+      removed: removed.get(event) ?? 0,
+    })),
     conflicts,
   };
 }
@@ -92,9 +106,15 @@ async function addRows(tx: SqlExecutor, rows: readonly EventRow[], writeId: () =
   return { added, conflicts };
 }
 
-async function replaceBlocks(tx: SqlExecutor, { chainId, blocks }: AdvanceStatement, dropped: readonly number[]) {
+async function replaceBlocks(
+  tx: SqlExecutor,
+  { chainId, blocks }: AdvanceStatement,
+  dropped: readonly number[],
+) {
   if (dropped.length) {
-    await sql`delete from block where chain_id = ${chainId} and number = any(${dropped}::bigint[])`.execute(tx);
+    await sql`delete from block where chain_id = ${chainId} and number = any(${dropped}::bigint[])`.execute(
+      tx,
+    );
   }
   const bytes = (values: string[]) => values.map((value) => `\\x${value.slice(2)}`);
   await sql`

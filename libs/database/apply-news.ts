@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import type { AdvanceStatement, FinalityStatement } from '#libs/broker/messages.js';
+import { applyAdvance, type DecodedAdvance } from './apply-advance.js';
 import { appendToCommitLog, type CommitEntry, nextWriteId } from './commit-log.js';
 import { type CoverageChange, changeCoverage } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
 import type { BlockRanges } from './entities/multirange-type.js';
-import { applyAdvance, type DecodedAdvance } from './apply-advance.js';
 import type { Stored } from './store-history.js';
 
 /** A news statement; an `advance` with its logs decoded. */
@@ -45,7 +45,8 @@ export async function applyNews(
   return database.transaction(async (tx) => {
     // the lane's lock is a statement of its own; what depends on it is read by later ones
     const lane = await lockLane(tx, chainId);
-    if (!lane) return { verdicts: statements.map(() => 'ignored'), conflicts: 0, rowsTouched: 0, position: null };
+    if (!lane)
+      return { verdicts: statements.map(() => 'ignored'), conflicts: 0, rowsTouched: 0, position: null };
     const before = await finalizedBlock(tx, chainId);
     const progress: Progress = {
       appliedSeq: lane.appliedSeq,
@@ -66,7 +67,12 @@ export async function applyNews(
   });
 }
 
-async function applyOne(tx: SqlExecutor, term: number, news: DecodedNews, progress: Progress): Promise<Verdict> {
+async function applyOne(
+  tx: SqlExecutor,
+  term: number,
+  news: DecodedNews,
+  progress: Progress,
+): Promise<Verdict> {
   const { statement } = news;
   if (statement.term !== term || statement.seq !== progress.appliedSeq + 1) return 'ignored';
   const verdict =
@@ -106,11 +112,17 @@ function coverageOf(statement: AdvanceStatement, dropped: readonly number[]): Co
 }
 
 /** Takes effect only above the recorded finality and only for a block that the segment holds; else it just counts as applied. */
-async function applyFinality(tx: SqlExecutor, statement: FinalityStatement, progress: Progress): Promise<Verdict> {
+async function applyFinality(
+  tx: SqlExecutor,
+  statement: FinalityStatement,
+  progress: Progress,
+): Promise<Verdict> {
   const { chainId, number, hash } = statement;
   if (progress.finalized !== null && number <= progress.finalized) return 'applied';
   const { rows } = await sql`
-    select 1 from block where chain_id = ${chainId} and number = ${number} and hash = ${`\\x${hash.slice(2)}`}::text::bytea`.execute(tx);
+    select 1 from block where chain_id = ${chainId} and number = ${number} and hash = ${`\\x${hash.slice(2)}`}::text::bytea`.execute(
+    tx,
+  );
   if (!rows.length) return 'applied';
   // the segment stands on its final block; nothing below it is ever looked at again
   await sql`delete from block where chain_id = ${chainId} and number < ${number}`.execute(tx);
@@ -118,7 +130,10 @@ async function applyFinality(tx: SqlExecutor, statement: FinalityStatement, prog
   return 'applied';
 }
 
-async function lockLane(tx: SqlExecutor, chainId: number): Promise<{ term: number; appliedSeq: number } | null> {
+async function lockLane(
+  tx: SqlExecutor,
+  chainId: number,
+): Promise<{ term: number; appliedSeq: number } | null> {
   await sql`select 1 from chain_lane where chain_id = ${chainId} for update`.execute(tx);
   const { rows } = await sql<{ term: string; applied_seq: string }>`
     select term, applied_seq from chain_lane where chain_id = ${chainId}`.execute(tx);
@@ -134,16 +149,29 @@ async function finalizedBlock(tx: SqlExecutor, chainId: number): Promise<number 
 }
 
 async function recordProgress(tx: SqlExecutor, chainId: number, progress: Progress): Promise<void> {
-  await sql`update chain_lane set applied_seq = ${progress.appliedSeq} where chain_id = ${chainId}`.execute(tx);
+  await sql`update chain_lane set applied_seq = ${progress.appliedSeq} where chain_id = ${chainId}`.execute(
+    tx,
+  );
   await sql`update chain set finalized_block = ${progress.finalized}
-    where chain_id = ${chainId} and finalized_block is distinct from ${progress.finalized}::bigint`.execute(tx);
+    where chain_id = ${chainId} and finalized_block is distinct from ${progress.finalized}::bigint`.execute(
+    tx,
+  );
 }
 
 /** Writes first, then the move of finality: a finality entry speaks of the rows of earlier positions. */
 function commitEntries(chainId: number, progress: Progress, before: number | null): CommitEntry[] {
   const writes = [...progress.touched].flatMap(([event, { added, removed }]): CommitEntry[] =>
     added + removed
-      ? [{ kind: 'write', chainId, event, writeId: progress.writeId!, rowsAdded: added, rowsRemoved: removed }]
+      ? [
+          {
+            kind: 'write',
+            chainId,
+            event,
+            writeId: progress.writeId!,
+            rowsAdded: added,
+            rowsRemoved: removed,
+          },
+        ]
       : [],
   );
   if (progress.finalized === before) return writes;

@@ -11,7 +11,12 @@ export type CommitEntry =
       readonly rowsAdded: number;
       readonly rowsRemoved: number;
     }
-  | { readonly kind: 'finality'; readonly chainId: number; readonly from: number | null; readonly to: number };
+  | {
+      readonly kind: 'finality';
+      readonly chainId: number;
+      readonly from: number | null;
+      readonly to: number;
+    };
 
 /** A new id for the rows that one transaction touches. A sequence: it must differ also after a dump and restore. */
 export async function nextWriteId(tx: SqlExecutor): Promise<number> {
@@ -24,11 +29,16 @@ export async function nextWriteId(tx: SqlExecutor): Promise<number> {
  * commit order and position order the same, and is held until the commit.
  * @returns the position of the last entry, or null when there are none (a transaction that changed nothing takes none).
  */
-export async function appendToCommitLog(tx: SqlExecutor, entries: readonly CommitEntry[]): Promise<number | null> {
+export async function appendToCommitLog(
+  tx: SqlExecutor,
+  entries: readonly CommitEntry[],
+): Promise<number | null> {
   if (!entries.length) return null;
   const column = <T>(of: (entry: CommitEntry) => T) => entries.map(of);
-  const writes = <T>(of: (e: CommitEntry & { kind: 'write' }) => T) => column((e) => (e.kind === 'write' ? of(e) : null));
-  const moves = <T>(of: (e: CommitEntry & { kind: 'finality' }) => T) => column((e) => (e.kind === 'finality' ? of(e) : null));
+  const writes = <T>(of: (e: CommitEntry & { kind: 'write' }) => T) =>
+    column((e) => (e.kind === 'write' ? of(e) : null));
+  const moves = <T>(of: (e: CommitEntry & { kind: 'finality' }) => T) =>
+    column((e) => (e.kind === 'finality' ? of(e) : null));
   const { rows } = await sql<{ position: string }>`
     with next as (update feed_counter set position = position + ${entries.length} where id = 1 returning position)
     insert into feed_commit (position, kind, chain_id, event, write_id, from_block, to_block, rows_added, rows_removed)

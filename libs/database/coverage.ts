@@ -22,9 +22,13 @@ export interface CoverageChange {
 export async function changeCoverage(tx: SqlExecutor, changes: readonly CoverageChange[]): Promise<void> {
   const chainIds = [...new Set(changes.map((c) => c.chainId))].sort((a, b) => a - b);
   // a lock is a statement of its own: what depends on it must be read by a later one
-  await sql`select id from source where chain_id = any(${chainIds}::bigint[]) order by id for update`.execute(tx);
+  await sql`select id from source where chain_id = any(${chainIds}::bigint[]) order by id for update`.execute(
+    tx,
+  );
   for (const change of mergedGains(changes)) await applyChange(tx, change);
-  await sql`select 1 from chain where chain_id = any(${chainIds}::bigint[]) order by chain_id for update`.execute(tx);
+  await sql`select 1 from chain where chain_id = any(${chainIds}::bigint[]) order by chain_id for update`.execute(
+    tx,
+  );
   await updateLastProcessed(tx, chainIds);
 }
 
@@ -38,7 +42,9 @@ async function applyChange(tx: SqlExecutor, change: CoverageChange): Promise<voi
       live_from = coalesce(live_from, ${change.liveFrom ?? null}::bigint)
     from unnest(${change.sources.map((s) => `\\x${s.address.slice(2)}`)}::text[], ${change.sources.map((s) => s.event)}::text[])
       as stated(address, event)
-    where s.chain_id = ${change.chainId} and s.address = stated.address::bytea and s.event = stated.event`.execute(tx);
+    where s.chain_id = ${change.chainId} and s.address = stated.address::bytea and s.event = stated.event`.execute(
+    tx,
+  );
 }
 
 /** Joins changes that only gain, for the same sources, into one statement: a group of history is usually one update. */
@@ -46,7 +52,11 @@ function mergedGains(changes: readonly CoverageChange[]): CoverageChange[] {
   const merged: CoverageChange[] = [];
   for (const change of changes) {
     const last = merged.at(-1);
-    const same = last && !change.dropped.length && last.chainId === change.chainId && sameSources(last.sources, change.sources);
+    const same =
+      last &&
+      !change.dropped.length &&
+      last.chainId === change.chainId &&
+      sameSources(last.sources, change.sources);
     if (same) merged[merged.length - 1] = { ...last, gained: [...last.gained, ...change.gained] };
     else merged.push(change);
   }

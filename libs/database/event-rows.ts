@@ -88,15 +88,17 @@ function storedColumns(event: EventDefinition): readonly Column[] {
 
 /** `(select …) as stated`: the rows as a relation, each column an array of text that Postgres casts. */
 function unnested(columns: readonly Column[], rows: readonly EventRow[]): RawBuilder<unknown> {
-  const arrays = list(columns.map((c) => sql`${rows.map((row) => toSql(c.kind, valueOf(row, c)))}::text[]`));
+  const arrays = list(columns.map((c) => sql`${rows.map((row) => toSql(c.kind, columnValue(row, c)))}::text[]`));
   const names = list(columns.map((c) => sql.ref(c.name)));
   const casts = list(
-    columns.map((c) => sql`u.${sql.ref(c.name)}::${sql.raw(columnKinds[c.kind].sqlType)} as ${sql.ref(c.name)}`),
+    columns.map(
+      (c) => sql`u.${sql.ref(c.name)}::${sql.raw(columnKinds[c.kind].sqlType)} as ${sql.ref(c.name)}`,
+    ),
   );
   return sql`(select ${casts} from unnest(${arrays}) as u(${names})) as stated`;
 }
 
-function valueOf(row: EventRow, column: Column): ColumnValue {
+function columnValue(row: EventRow, column: Column): ColumnValue {
   if (column.property === 'chainId') return row.chainId;
   if (column.property === 'blockTimestamp') return new Date(row.log.blockTimestamp * 1000);
   const value = row.values[column.property];
@@ -120,7 +122,8 @@ export async function conflictingRows(
         ${group.map((r) => `\\x${r.log.blockHash.slice(2)}`)}::text[]) with ordinality as s(tx_hash, log_index, block_hash, index)
       join ${sql.table(table)} t on t.chain_id = ${group[0]!.chainId} and t.tx_hash = s.tx_hash::bytea and t.log_index = s.log_index
       where not t.removed and t.block_hash <> s.block_hash::bytea`.execute(tx);
-    for (const { index, held_by } of found) conflicts.push({ row: group[Number(index) - 1]!, heldBy: held_by });
+    for (const { index, held_by } of found)
+      conflicts.push({ row: group[Number(index) - 1]!, heldBy: held_by });
   }
   return conflicts;
 }
@@ -145,6 +148,8 @@ export async function removeRows(
         and block_hash = any(${hashes}::text[]::bytea[]) and not removed
       order by tx_hash, log_index for update)
     update ${table} t set removed = true, revision = t.revision + 1, write_id = ${writeId}
-    from dead where t.chain_id = ${dropped.chainId} and t.tx_hash = dead.tx_hash and t.log_index = dead.log_index`.execute(tx);
+    from dead where t.chain_id = ${dropped.chainId} and t.tx_hash = dead.tx_hash and t.log_index = dead.log_index`.execute(
+    tx,
+  );
   return Number(result.numAffectedRows ?? 0);
 }

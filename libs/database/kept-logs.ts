@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
-import type { ChainLog } from '#libs/events/log.js';
 import { hexListLiteral } from '#libs/events/column-types.js';
+import type { ChainLog } from '#libs/events/log.js';
 import type { SqlExecutor } from './database.js';
 
 /** A log that is kept aside with the reason: undecodable, or claiming the key of another block's row. */
@@ -16,7 +16,11 @@ export interface KeptLog {
 export type KeptLogTable = 'undecodable_log' | 'conflicting_log';
 
 /** Keeps logs aside; one that is there already stays as it is. */
-export async function keepLogs(tx: SqlExecutor, table: KeptLogTable, logs: readonly KeptLog[]): Promise<void> {
+export async function keepLogs(
+  tx: SqlExecutor,
+  table: KeptLogTable,
+  logs: readonly KeptLog[],
+): Promise<void> {
   if (!logs.length) return;
   const bytes = (values: string[]) => values.map((value) => `\\x${value.slice(2)}`);
   await sql`
@@ -37,7 +41,11 @@ export async function keepLogs(tx: SqlExecutor, table: KeptLogTable, logs: reado
 }
 
 /** Forgets the logs kept aside of blocks that a reorg dropped: they are no longer of the chain. */
-export async function forgetKeptLogs(tx: SqlExecutor, chainId: number, blockHashes: readonly string[]): Promise<void> {
+export async function forgetKeptLogs(
+  tx: SqlExecutor,
+  chainId: number,
+  blockHashes: readonly string[],
+): Promise<void> {
   const hashes = blockHashes.map((hash) => `\\x${hash.slice(2)}`);
   for (const table of ['undecodable_log', 'conflicting_log']) {
     await sql`

@@ -56,7 +56,9 @@ export async function takeOver(database: Database, claim: Claim): Promise<Leader
     if (claim.ownTerm !== undefined ? !own : !lane.free) return null;
     const term = Number(lane.term) + 1;
     await sql`update chain_lane set term = ${term}, applied_seq = 0, holder = ${holder},
-      expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}) where chain_id = ${chainId}`.execute(tx);
+      expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}) where chain_id = ${chainId}`.execute(
+      tx,
+    );
     await registerSources(tx, claim);
     return { term, ...(await readStored(tx, chainId, claim.sources)) };
   });
@@ -76,7 +78,9 @@ async function registerSources(tx: SqlExecutor, { chainId, chainName, sources }:
     where source.start_block <> excluded.start_block or source.retired_at is not null`.execute(tx);
   await sql`
     update source set retired_at = now() where chain_id = ${chainId} and retired_at is null and (address, event) not in
-      (select address::bytea, event from unnest(${addresses}::text[], ${names}::text[]) as wanted(address, event))`.execute(tx);
+      (select address::bytea, event from unnest(${addresses}::text[], ${names}::text[]) as wanted(address, event))`.execute(
+    tx,
+  );
   await sql`insert into chain (chain_id, name) values (${chainId}, ${chainName})
     on conflict (chain_id) do update set name = excluded.name where chain.name <> excluded.name`.execute(tx);
 }
@@ -84,7 +88,9 @@ async function registerSources(tx: SqlExecutor, { chainId, chainName, sources }:
 async function readStored(tx: SqlExecutor, chainId: number, wanted: readonly StatedSource[]) {
   const ledger = await ledgerId(tx);
   const blocks = await sql<{ number: string; hash: string }>`
-    select number, '0x' || encode(hash, 'hex') as hash from block where chain_id = ${chainId} order by number`.execute(tx);
+    select number, '0x' || encode(hash, 'hex') as hash from block where chain_id = ${chainId} order by number`.execute(
+    tx,
+  );
   const chain = await sql<{ finalized_block: string | null }>`
     select finalized_block from chain where chain_id = ${chainId}`.execute(tx);
   const finalized = chain.rows[0]!.finalized_block;
@@ -100,7 +106,9 @@ async function readStored(tx: SqlExecutor, chainId: number, wanted: readonly Sta
 
 /** Id of this database's ledger: statements made for another one are void. */
 export async function ledgerId(executor: SqlExecutor): Promise<string> {
-  const { rows } = await sql<{ epoch: string }>`select epoch from feed_counter where id = 1`.execute(executor);
+  const { rows } = await sql<{ epoch: string }>`select epoch from feed_counter where id = 1`.execute(
+    executor,
+  );
   return rows[0]!.epoch;
 }
 
@@ -163,7 +171,7 @@ export async function releaseLease(
 }
 
 /** What a chain's fetcher says about itself; see docs/operations.md for what to do about each. */
-export type ChainState = 'starting' | 'following' | 'lagging' | 'unreachable' | 'stuck' | 'halted';
+export type ChainState = 'starting' | 'following' | 'paused' | 'unreachable' | 'stuck' | 'halted';
 
 /** Says how a chain is doing; only its leader does, or a fetcher that waits while nobody leads. */
 export async function reportState(

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { pause } from '#libs/telemetry/run-process.js';
 import type { Database } from './database.js';
 
 /** Key of the advisory lock that one migrating process holds; any constant that nobody else uses (ASCII "evmn"). */
@@ -25,7 +26,30 @@ export async function migrate(database: Database): Promise<string[]> {
  * Names of the migrations that this build brings and the database lacks; a process that isn't the migrating one waits
  * until there are none.
  */
-export async function pendingMigrations(database: Database): Promise<string[]> {
+async function pendingMigrations(database: Database): Promise<string[]> {
   const pending = await database.mikroOrm.migrator.getPending();
   return pending.map((migration) => migration.name);
+}
+
+/**
+ * Waits until the database answers and its schema is the one of this build.
+ * @param say is told why it waits, whenever the reason changes.
+ * @param stop ends the wait; the caller looks at it.
+ */
+export async function untilMigrated(database: Database, say: (reason: string) => void, stop: AbortSignal): Promise<void> {
+  for (let said = ''; !stop.aborted; await pause(1_000, stop)) {
+    const reason = await whyNotReady(database);
+    if (reason === null) return;
+    if (reason !== said) say(reason);
+    said = reason;
+  }
+}
+
+async function whyNotReady(database: Database): Promise<string | null> {
+  try {
+    const pending = await pendingMigrations(database);
+    return pending.length ? `waiting for migrations (npm run migrate): ${pending.join(', ')}` : null;
+  } catch (error) {
+    return `waiting for Postgres: ${(error as Error).message}`;
+  }
 }

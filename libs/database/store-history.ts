@@ -33,7 +33,11 @@ export async function storeHistory(database: Database, statements: readonly Deco
   return database.transaction(async (tx) => {
     const rows = statements.flatMap((s) => s.rows);
     const entries = rows.length ? await storeRows(tx, rows) : [];
-    await keepLogs(tx, 'undecodable_log', statements.flatMap((s) => s.broken));
+    await keepLogs(
+      tx,
+      'undecodable_log',
+      statements.flatMap((s) => s.broken),
+    );
     await changeCoverage(
       tx,
       statements.map(({ statement: s }) => ({
@@ -53,7 +57,8 @@ async function storeRows(tx: SqlExecutor, rows: readonly EventRow[]) {
   const entries: (CommitEntry & { kind: 'write' })[] = [];
   for (const { chainId, event, group } of byChainAndEvent(rows)) {
     const rowsAdded = await upsertRows(tx, group, writeId, 'final');
-    if (rowsAdded) entries.push({ kind: 'write', chainId, event: event.name, writeId, rowsAdded, rowsRemoved: 0 });
+    if (rowsAdded)
+      entries.push({ kind: 'write', chainId, event: event.name, writeId, rowsAdded, rowsRemoved: 0 });
   }
   return entries;
 }

@@ -13,11 +13,19 @@ export const ChainEntity = defineEntity({
     lastProcessedBlock: p
       .bigint('number')
       .nullable()
-      .comment('Upper end of the part without holes, counted from the start block, over all sources; null: nothing yet.'),
-    finalizedBlock: p.bigint('number').nullable().comment('Height up to which the stored blocks are final; never goes back.'),
+      .comment(
+        'Upper end of the part without holes, counted from the start block, over all sources; null: nothing yet.',
+      ),
+    finalizedBlock: p
+      .bigint('number')
+      .nullable()
+      .comment('Height up to which the stored blocks are final; never goes back.'),
     headBlock: p.bigint('number').nullable().comment("Head that the leader's RPC showed last."),
     headTimestamp: p.datetime(0).nullable().comment('Time of that head block.'),
-    state: p.text().default('starting').comment('starting, following, lagging, unreachable, stuck or halted.'),
+    state: p
+      .text()
+      .default('starting')
+      .comment('starting, following, paused, unreachable, stuck or halted.'),
     stateReason: p.text().nullable().comment('Why, in words, when something is wrong.'),
     stateAt: p.datetime(3).defaultRaw('now()').comment('When the leader last said so.'),
   },
@@ -48,14 +56,20 @@ export const SourceEntity = defineEntity({
     address: p.type(new HexType()).$type<string>().comment('Contract, 20 bytes.'),
     event: p.text().comment('Name in the event registry.'),
     startBlock: p.bigint('number').comment('First block that is wanted.'),
-    liveFrom: p.bigint('number').nullable().comment('First block that came as news; blocks below it are history.'),
+    liveFrom: p
+      .bigint('number')
+      .nullable()
+      .comment('First block that came as news; blocks below it are history.'),
     coverage: p
       .type(new MultirangeType())
       .$type<BlockRanges>()
       .defaultRaw("'{}'")
       .comment('Blocks whose rows are stored; changed only in the transaction that stores them.'),
     createdAt: p.datetime(3).defaultRaw('now()'),
-    retiredAt: p.datetime(3).nullable().comment("When the chain's leader no longer wanted it; its rows stay."),
+    retiredAt: p
+      .datetime(3)
+      .nullable()
+      .comment("When the chain's leader no longer wanted it; its rows stay."),
   },
   uniques: [{ name: 'source_identity', properties: ['chainId', 'address', 'event'] }],
 });

@@ -8,7 +8,9 @@ export const FeedCounterEntity = defineEntity({
   properties: {
     id: p.integer().primary().autoincrement(false),
     position: p.bigint('number'),
-    epoch: p.uuid().comment('Id of this ledger, in cursors and messages. Give it a new value after restoring a backup.'),
+    epoch: p
+      .uuid()
+      .comment('Id of this ledger, in cursors and messages. Give it a new value after restoring a backup.'),
   },
 });
 
@@ -23,7 +25,10 @@ export const FeedCommitEntity = defineEntity({
     chainId: p.bigint('number'),
     event: p.text().nullable().comment('write: name of the event whose rows were touched.'),
     writeId: p.bigint('number').nullable().comment('write: the write_id that the touched rows carry.'),
-    fromBlock: p.bigint('number').nullable().comment('finality: the height that was final before; null: none.'),
+    fromBlock: p
+      .bigint('number')
+      .nullable()
+      .comment('finality: the height that was final before; null: none.'),
     toBlock: p.bigint('number').nullable().comment('finality: the height that is final now.'),
     rowsAdded: p.integer().default(0),
     rowsRemoved: p.integer().default(0),

@@ -1,0 +1,124 @@
+import { type Broker, type Consumer, type Delivery, LIVE_QUEUES } from '#libs/broker/broker.js';
+import type { FinalStatement, NewsStatement, Statement } from '#libs/broker/messages.js';
+import { applyNews, type DecodedNews } from '#libs/database/apply-news.js';
+import type { Database } from '#libs/database/database.js';
+import { ledgerId } from '#libs/database/ledger.js';
+import { type DecodedFinal, storeHistory } from '#libs/database/store-history.js';
+import { events } from '#libs/events/registry.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+import { decodeLogs, unknownEvents } from './decode.js';
+import { DeliveryQueue } from './delivery-queue.js';
+
+/** Messages in a worker's hands per queue; with messages of 1 MB at most this bounds its memory. */
+const HISTORY_PREFETCH = 64;
+const LIVE_PREFETCH = 32;
+/** A transaction takes messages up to this many bytes: some thousand rows, some 100 ms. */
+const GROUP_BYTES = 4_000_000;
+
+/** Stores what the queues bring, until it is stopped. */
+export class Worker {
+  private readonly queues: DeliveryQueue[] = [];
+  private readonly consumers: Consumer[] = [];
+  /** Id of the database's ledger; statements made for another database are void. */
+  private ledger = '';
+
+  private constructor(
+    private readonly database: Database,
+    private readonly broker: Broker,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Starts consuming both lanes. */
+  static async start(parts: { database: Database; broker: Broker; logger: Logger }): Promise<Worker> {
+    const worker = new Worker(parts.database, parts.broker, parts.logger);
+    const history = worker.queue({
+      name: 'history',
+      groupSize: (waiting) => countWithin(waiting, GROUP_BYTES),
+      store: (group) => worker.storeHistory(group),
+    });
+    worker.consumers.push(await parts.broker.consume({ lane: 'history' }, HISTORY_PREFETCH, (d) => worker.take(history, d)));
+    for (let index = 0; index < LIVE_QUEUES; index++) {
+      const live = worker.queue({
+        name: `live.${index}`,
+        groupSize: (waiting) => countWithin(ofFirstChain(waiting), GROUP_BYTES),
+        store: (group) => worker.storeNews(group),
+      });
+      worker.consumers.push(await parts.broker.consume({ lane: 'live', index }, LIVE_PREFETCH, (d) => worker.take(live, d)));
+    }
+    return worker;
+  }
+
+  /** Takes no more messages, finishes the transactions in hand; what isn't stored by then goes back to the queues. */
+  async stop(): Promise<void> {
+    await Promise.all(this.consumers.map((consumer) => consumer.stop()));
+    await Promise.all(this.queues.map((queue) => queue.stop()));
+  }
+
+  private queue(lane: ConstructorParameters<typeof DeliveryQueue>[0]): DeliveryQueue {
+    const queue = new DeliveryQueue(lane, this.logger);
+    this.queues.push(queue);
+    return queue;
+  }
+
+  private take(queue: DeliveryQueue, delivery: Delivery): void {
+    const unknown = unknownEvents(delivery.statement);
+    if (!unknown.length) return queue.push(delivery);
+    const known = events.map((event) => event.name).join(', ');
+    delivery.reject(`unknown events ${unknown.join(', ')}; this worker knows ${known}`);
+  }
+
+  private async storeHistory(group: readonly Delivery[]): Promise<void> {
+    const statements = await this.ofThisLedger(group.map((d) => d.statement as FinalStatement));
+    if (!statements.length) return;
+    const decoded = statements.map((statement): DecodedFinal => {
+      return { statement, ...decodeLogs(statement.chainId, statement.sources, statement.logs) };
+    });
+    const { position } = await storeHistory(this.database, decoded);
+    if (position !== null) this.broker.ring(position);
+  }
+
+  private async storeNews(group: readonly Delivery[]): Promise<void> {
+    const statements = await this.ofThisLedger(group.map((d) => d.statement as NewsStatement));
+    if (!statements.length) return;
+    const { chainId } = statements[0]!;
+    const result = await applyNews(this.database, chainId, statements.map(decodeNews));
+    if (result.position !== null) this.broker.ring(result.position);
+    if (result.conflicts) {
+      this.logger.warn({ chainId }, `${result.conflicts} logs claim keys of rows in other blocks: see conflicting_log`);
+    }
+    if (result.verdicts.includes('refused')) {
+      this.logger.warn({ chainId }, 'a statement does not fit the stored chain: its leader will take over from itself');
+    }
+  }
+
+  private async ofThisLedger<S extends Statement>(statements: readonly S[]): Promise<S[]> {
+    if (statements.some((s) => s.ledger !== this.ledger)) this.ledger = await ledgerId(this.database.statements);
+    const ours = statements.filter((s) => s.ledger === this.ledger);
+    if (ours.length < statements.length) {
+      this.logger.warn(`${statements.length - ours.length} messages were made for another database: ignored`);
+    }
+    return ours;
+  }
+}
+
+function decodeNews(statement: NewsStatement): DecodedNews {
+  if (statement.kind === 'finality') return { statement };
+  const logs = statement.blocks.flatMap((block) => block.logs);
+  return { statement, ...decodeLogs(statement.chainId, statement.sources, logs) };
+}
+
+/** How many deliveries from the first on stay within a number of bytes; at least one. */
+function countWithin(waiting: readonly Delivery[], bytes: number): number {
+  let sum = 0;
+  const over = waiting.findIndex((delivery) => {
+    sum += delivery.bytes;
+    return sum > bytes;
+  });
+  return over < 0 ? waiting.length : Math.max(1, over);
+}
+
+/** The deliveries up to the first one of another chain: a transaction locks one lane only. */
+function ofFirstChain(waiting: readonly Delivery[]): readonly Delivery[] {
+  const other = waiting.findIndex((d) => d.statement.chainId !== waiting[0]!.statement.chainId);
+  return other < 0 ? waiting : waiting.slice(0, other);
+}

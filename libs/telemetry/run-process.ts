@@ -1,0 +1,49 @@
+/** Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration or wrong chain, 130 ended by a second signal. */
+export const EXIT_FAILED = 1;
+export const EXIT_REFUSED = 2;
+const EXIT_SECOND_SIGNAL = 130;
+
+/** A reason not to start at all: the operator must change something. Its message is shown without a stack. */
+export class RefusedToStart extends Error {
+  override readonly name: string = 'RefusedToStart';
+}
+
+/**
+ * Runs a process's main function until it returns; SIGINT and SIGTERM abort `stop`, a second one ends the process at once.
+ * An error ends the process: a refusal (bad configuration, wrong chain) with its message only, anything else with its stack.
+ */
+export async function runProcess(main: (stop: AbortSignal) => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => (stop.signal.aborted ? process.exit(EXIT_SECOND_SIGNAL) : stop.abort()));
+  }
+  try {
+    await main(stop.signal);
+    process.exitCode = 0;
+  } catch (error) {
+    if (stop.signal.aborted && (error as Error).name === 'AbortError') return;
+    const refused = error instanceof RefusedToStart || (error as Error).name === 'ConfigError';
+    process.stderr.write(`${refused ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
+    process.exit(refused ? EXIT_REFUSED : EXIT_FAILED);
+  }
+}
+
+/** Resolves when the process is asked to stop. */
+export function untilStopped(stop: AbortSignal): Promise<void> {
+  if (stop.aborted) return Promise.resolve();
+  return new Promise((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** Waits, but not longer than until the process is asked to stop. */
+export function pause(ms: number, stop?: AbortSignal): Promise<void> {
+  if (stop?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      stop?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    stop?.addEventListener('abort', done, { once: true });
+  });
+}
