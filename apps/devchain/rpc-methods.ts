@@ -120,7 +120,8 @@ function controlMethods(chain: SimulatedChain): Record<string, Method> {
         throw invalidParams(
           `a branch has a head and segments, as devchain_state shows them: ${z.prettifyError(branch.error)}`,
         );
-      return chain.returnTo(branch.data);
+      const { force } = objectParameter(parameter);
+      return chain.returnTo(branch.data, { force: force === true });
     },
     devchain_state: () => chain.state(),
   };
