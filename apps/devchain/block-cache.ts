@@ -1,7 +1,7 @@
 import type { Block } from './block.js';
 
 /** About 1 kB each with its share of the transaction. */
-const LOGS_KEPT = 50_000;
+const LOGS_KEPT = 30_000;
 
 /** The blocks asked for last, bounded by the number of logs in them; an empty block counts as one. */
 export class BlockCache {

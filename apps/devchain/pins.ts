@@ -1,7 +1,7 @@
 import type { PlacedTransaction } from './block-contents.js';
 
 /** A log to put into a block, for instance a real one of another chain. */
-export interface PinnedLog {
+interface PinnedLog {
   readonly address: string;
   readonly topics: readonly string[];
   readonly data: string;

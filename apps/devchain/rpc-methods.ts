@@ -22,7 +22,7 @@ export interface Subscriber {
   unsubscribe(id: string): boolean;
 }
 
-export interface MethodCall {
+interface MethodCall {
   readonly params: readonly unknown[];
   /** Absent over HTTP. */
   readonly subscriber?: Subscriber;
