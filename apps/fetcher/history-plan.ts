@@ -51,7 +51,8 @@ export function planHistory(
     const next = lowestRange(missing, batchSize);
     if (!next) break;
     plan.push(next);
-    for (const m of missing) if (next.sources.includes(m.source)) m.ranges = subtract(m.ranges, [[next.from, next.to + 1]]);
+    for (const m of missing)
+      if (next.sources.includes(m.source)) m.ranges = subtract(m.ranges, [[next.from, next.to + 1]]);
   }
   return plan;
 }

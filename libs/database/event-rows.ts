@@ -88,7 +88,9 @@ function storedColumns(event: EventDefinition): readonly Column[] {
 
 /** `(select …) as stated`: the rows as a relation, each column an array of text that Postgres casts. */
 function unnested(columns: readonly Column[], rows: readonly EventRow[]): RawBuilder<unknown> {
-  const arrays = list(columns.map((c) => sql`${rows.map((row) => toSql(c.kind, columnValue(row, c)))}::text[]`));
+  const arrays = list(
+    columns.map((c) => sql`${rows.map((row) => toSql(c.kind, columnValue(row, c)))}::text[]`),
+  );
   const names = list(columns.map((c) => sql.ref(c.name)));
   const casts = list(
     columns.map(

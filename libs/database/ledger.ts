@@ -125,6 +125,15 @@ export async function readSources(executor: SqlExecutor, chainId: number): Promi
   }));
 }
 
+/** Start blocks of the chain's sources by `address event`, retired ones too. */
+export async function startBlocks(executor: SqlExecutor, chainId: number): Promise<Map<string, number>> {
+  const { rows } = await sql<{ key: string; start_block: string }>`
+    select '0x' || encode(address, 'hex') || ' ' || event as key, start_block from source where chain_id = ${chainId}`.execute(
+    executor,
+  );
+  return new Map(rows.map((row) => [row.key, Number(row.start_block)]));
+}
+
 /**
  * Renews the lease.
  * @returns how far this term's statements are applied and what is final, or null when the term is no longer the caller's.

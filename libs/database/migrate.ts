@@ -36,7 +36,11 @@ async function pendingMigrations(database: Database): Promise<string[]> {
  * @param say is told why it waits, whenever the reason changes.
  * @param stop ends the wait; the caller looks at it.
  */
-export async function untilMigrated(database: Database, say: (reason: string) => void, stop: AbortSignal): Promise<void> {
+export async function untilMigrated(
+  database: Database,
+  say: (reason: string) => void,
+  stop: AbortSignal,
+): Promise<void> {
   for (let said = ''; !stop.aborted; await pause(1_000, stop)) {
     const reason = await whyNotReady(database);
     if (reason === null) return;

@@ -1,12 +1,10 @@
 /** Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration or wrong chain, 130 ended by a second signal. */
-export const EXIT_FAILED = 1;
-export const EXIT_REFUSED = 2;
+const EXIT_FAILED = 1;
+const EXIT_REFUSED = 2;
 const EXIT_SECOND_SIGNAL = 130;
 
-/** A reason not to start at all: the operator must change something. Its message is shown without a stack. */
-export class RefusedToStart extends Error {
-  override readonly name: string = 'RefusedToStart';
-}
+/** Errors that say: the operator must change something first. They are shown without a stack. */
+const REFUSALS = new Set(['ConfigError', 'WrongChain']);
 
 /**
  * Runs a process's main function until it returns; SIGINT and SIGTERM abort `stop`, a second one ends the process at once.
@@ -22,7 +20,7 @@ export async function runProcess(main: (stop: AbortSignal) => Promise<void>): Pr
     process.exitCode = 0;
   } catch (error) {
     if (stop.signal.aborted && (error as Error).name === 'AbortError') return;
-    const refused = error instanceof RefusedToStart || (error as Error).name === 'ConfigError';
+    const refused = REFUSALS.has((error as Error).name);
     process.stderr.write(`${refused ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
     process.exit(refused ? EXIT_REFUSED : EXIT_FAILED);
   }

@@ -22,10 +22,7 @@ export const ChainEntity = defineEntity({
       .comment('Height up to which the stored blocks are final; never goes back.'),
     headBlock: p.bigint('number').nullable().comment("Head that the leader's RPC showed last."),
     headTimestamp: p.datetime(0).nullable().comment('Time of that head block.'),
-    state: p
-      .text()
-      .default('starting')
-      .comment('starting, following, paused, unreachable, stuck or halted.'),
+    state: p.text().default('starting').comment('starting, following, paused, unreachable, stuck or halted.'),
     stateReason: p.text().nullable().comment('Why, in words, when something is wrong.'),
     stateAt: p.datetime(3).defaultRaw('now()').comment('When the leader last said so.'),
   },

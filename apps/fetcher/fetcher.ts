@@ -1,0 +1,121 @@
+import type { Broker } from '#libs/broker/broker.js';
+import { ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
+import type { FinalityRule } from '#libs/chain/endpoint.js';
+import type { ChainConfig } from '#libs/config/config.js';
+import type { Database } from '#libs/database/database.js';
+import { reportState, startBlocks, type WantedSource } from '#libs/database/ledger.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+import { pause } from '#libs/telemetry/run-process.js';
+import { ChainFollower } from './chain-follower.js';
+import { filterOf } from './history-lane.js';
+import { NewsLane } from './news-lane.js';
+
+/** Wait between tries to reach a chain's RPC at start. */
+const RETRY_MS = 2_000;
+
+/** Pairs of contracts and events that a fetcher follows. */
+function pairsOf(config: ChainConfig): { address: string; event: string }[] {
+  return config.addresses.flatMap((address) => config.events.map((event) => ({ address, event })));
+}
+
+/**
+ * Follows one chain until `stop`. Waits for an RPC that is down, and says so in the chain's state.
+ * @throws WrongChain when an endpoint is of another chain.
+ */
+export async function followChain(
+  parts: { config: ChainConfig; database: Database; broker: Broker; logger: Logger },
+  stop: AbortSignal,
+): Promise<void> {
+  const { config, database, broker } = parts;
+  const logger = parts.logger.child({ chainId: config.chainId });
+  const client = new ChainClient({
+    chainId: config.chainId,
+    urls: config.rpcUrls,
+    batchSize: config.batchSize,
+    logger,
+  });
+  try {
+    const known = await untilReached(parts, client, stop);
+    if (!known) return;
+    logger.info(`final means ${known.words}`);
+    const news = new NewsLane(client, {
+      filter: filterOf(pairsOf(config)),
+      finality: () => known.rule,
+      bloomProvesAbsence: config.bloomProvesAbsence,
+    });
+    const follower = new ChainFollower({
+      config,
+      sources: known.sources,
+      client,
+      news,
+      database,
+      broker,
+      logger,
+    });
+    await follower.run(stop);
+  } finally {
+    client.close();
+  }
+}
+
+/** Asks the chain what only it can tell: its finality, and where `latest` is; until it answers. */
+async function untilReached(
+  parts: { config: ChainConfig; database: Database; logger: Logger },
+  client: ChainClient,
+  stop: AbortSignal,
+) {
+  const { config, database } = parts;
+  for (; !stop.aborted; await pause(RETRY_MS, stop)) {
+    try {
+      const { rule, words } = await finalityRule(config, client);
+      return { rule, words, sources: await wantedSources(config, database, client, rule) };
+    } catch (error) {
+      if (!(error instanceof RpcUnavailable)) throw error;
+      const report = { chainId: config.chainId, chainName: config.chainName, holder: '', head: null };
+      await reportState(database.statements, {
+        ...report,
+        state: 'unreachable',
+        reason: error.message,
+      }).catch(() => {});
+    }
+  }
+  return null;
+}
+
+/** CONFIRMATIONS if set; else the `finalized` tag if the node knows it; else the chain list's depth. */
+async function finalityRule(
+  config: ChainConfig,
+  client: ChainClient,
+): Promise<{ rule: FinalityRule; words: string }> {
+  if (config.confirmations !== null) {
+    const rule = { kind: 'depth', confirmations: config.confirmations } as const;
+    return { rule, words: `${config.confirmations} blocks below the head (CONFIRMATIONS)` };
+  }
+  if (await client.use((endpoint) => endpoint.knowsFinalizedTag())) {
+    return { rule: { kind: 'tag' }, words: "the node's finalized tag" };
+  }
+  const confirmations = config.fallbackConfirmations;
+  return {
+    rule: { kind: 'depth', confirmations },
+    words: `${confirmations} blocks below the head (the node has no finalized tag)`,
+  };
+}
+
+/** The sources with their start blocks; `latest` is the final block now, unless the ledger knows an earlier start. */
+async function wantedSources(
+  config: ChainConfig,
+  database: Database,
+  client: ChainClient,
+  rule: FinalityRule,
+): Promise<WantedSource[]> {
+  const pairs = pairsOf(config);
+  if (config.startBlock !== 'latest') {
+    const { startBlock } = config;
+    return pairs.map((pair) => ({ ...pair, startBlock }));
+  }
+  const begun = await startBlocks(database.statements, config.chainId);
+  const view = await client.use((endpoint) => endpoint.observe([], rule));
+  return pairs.map((pair) => {
+    return { ...pair, startBlock: begun.get(`${pair.address} ${pair.event}`) ?? view.finalized.number };
+  });
+}

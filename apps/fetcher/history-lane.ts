@@ -1,0 +1,151 @@
+import type { Broker } from '#libs/broker/broker.js';
+import { type FinalStatement, MESSAGE_TARGET_BYTES } from '#libs/broker/messages.js';
+import type { ChainClient } from '#libs/chain/chain-client.js';
+import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
+import type { LedgerSource } from '#libs/database/ledger.js';
+import type { ChainLog } from '#libs/events/log.js';
+import { eventByName } from '#libs/events/registry.js';
+import { type PlannedRange, planHistory, subtract } from './history-plan.js';
+import type { Lead } from './lead.js';
+
+/** Ranges that are published and not yet stored, at most: flow control from end to end (DESIGN §3.3). */
+const OUTSTANDING = 32;
+/** Requests for logs in flight at a time. */
+const CONCURRENT = 4;
+/** After a failure nothing new is fetched for this long. */
+const REST_MS = 1_000;
+/** A range that isn't stored after this long is fetched and published again. */
+const PATIENCE_MS = 60_000;
+
+interface Flight extends PlannedRange {
+  /** When its last piece was confirmed by the broker; null while it is being fetched. */
+  publishedAt: number | null;
+}
+
+/** States a chain's history: whatever the ledger lacks at or below finality. */
+export class HistoryLane {
+  private readonly flights = new Set<Flight>();
+  private restUntil = 0;
+
+  constructor(
+    private readonly parts: { client: ChainClient; broker: Broker; batchSize: number },
+    private readonly onError: (error: unknown) => void,
+  ) {}
+
+  /** Ranges that are being fetched, or published and not yet stored. */
+  get outstanding(): number {
+    return this.flights.size;
+  }
+
+  /**
+   * Compares the ledger with what is wanted and starts what is missing, within the bounds; returns at once.
+   * @param upTo recorded finality.
+   */
+  plan(lead: Lead, sources: readonly LedgerSource[], upTo: number | null): void {
+    this.land(sources);
+    const fetching = [...this.flights].filter((f) => f.publishedAt === null).length;
+    const room = Math.min(OUTSTANDING - this.flights.size, CONCURRENT - fetching);
+    if (room <= 0 || performance.now() < this.restUntil) return;
+    for (const range of planHistory(sources, [...this.flights], upTo, this.parts.batchSize, room)) {
+      void this.fly(lead, range);
+    }
+  }
+
+  /** Forgets the ranges that are stored, and those that have waited too long: they are missing again. */
+  private land(sources: readonly LedgerSource[]): void {
+    for (const flight of this.flights) {
+      if (flight.publishedAt === null) continue;
+      const stored = flight.sources.every(({ address, event }) => {
+        const source = sources.find((s) => s.address === address && s.event === event);
+        return !source || !subtract([[flight.from, flight.to + 1]], source.coverage).length;
+      });
+      if (stored || performance.now() - flight.publishedAt > PATIENCE_MS) this.flights.delete(flight);
+    }
+  }
+
+  private async fly(lead: Lead, range: PlannedRange): Promise<void> {
+    const flight: Flight = { ...range, publishedAt: null };
+    this.flights.add(flight);
+    try {
+      for (let from = range.from; from <= range.to; ) from = await this.fetchAndPublish(lead, range, from);
+      flight.publishedAt = performance.now();
+    } catch (error) {
+      // nothing is counted as covered: the next plan finds what is missing
+      this.flights.delete(flight);
+      this.restUntil = performance.now() + REST_MS;
+      this.onError(error);
+    }
+  }
+
+  /** Fetches as many blocks from `from` on as the endpoint allows. @returns the block after them. */
+  private async fetchAndPublish(lead: Lead, range: PlannedRange, from: number): Promise<number> {
+    const filter = filterOf(range.sources);
+    const { to, logs } = await this.parts.client.use((endpoint) =>
+      fetchRange(endpoint, from, range.to, filter),
+    );
+    const wanted = wantedBy(range.sources);
+    for (const piece of piecesOfRange(from, to, logs.filter(wanted))) {
+      const statement: FinalStatement = {
+        ...lead.head,
+        kind: 'final',
+        sources: [...range.sources].map(({ address, event }) => ({ address, event })),
+        from: piece.from,
+        to: piece.to,
+        logs: piece.logs.map((log) => ({ ...log, topics: [...log.topics] })),
+      };
+      await this.parts.broker.publish({ lane: 'history' }, statement);
+    }
+    return to + 1;
+  }
+}
+
+/** The logs of as many blocks from `from` on as the endpoint gives; a refusal that taught it a smaller range is tried again at once. */
+async function fetchRange(endpoint: Endpoint, from: number, last: number, filter: LogFilter) {
+  for (;;) {
+    const { size } = endpoint.range;
+    const to = Math.min(last, from + size - 1);
+    try {
+      return { to, logs: await endpoint.rangeLogs(from, to, filter) };
+    } catch (error) {
+      if (endpoint.range.size >= size) throw error;
+    }
+  }
+}
+
+/** What to ask the node for: every address with every event; what isn't wanted of the product is dropped afterwards. */
+export function filterOf(sources: PlannedRange['sources']): LogFilter {
+  return {
+    addresses: [...new Set(sources.map((s) => s.address))],
+    topics: [...new Set(sources.map((s) => eventByName(s.event)!.topic0))],
+  };
+}
+
+/** Whether a log is of one of the sources. */
+export function wantedBy(sources: PlannedRange['sources']): (log: ChainLog) => boolean {
+  const keys = new Set(sources.map((s) => `${s.address} ${eventByName(s.event)!.topic0}`));
+  return (log) => keys.has(`${log.address} ${log.topics[0]}`);
+}
+
+/** A range in pieces whose logs make about one message each; a block is never split. Logs come ordered by block. */
+export function piecesOfRange(
+  from: number,
+  to: number,
+  logs: readonly ChainLog[],
+): { from: number; to: number; logs: ChainLog[] }[] {
+  const pieces: { from: number; to: number; logs: ChainLog[] }[] = [{ from, to, logs: [] }];
+  let bytes = 0;
+  for (const log of logs) {
+    const size = JSON.stringify(log).length;
+    const piece = pieces.at(-1)!;
+    const lastBlock = piece.logs.at(-1)?.blockNumber;
+    if (bytes + size > MESSAGE_TARGET_BYTES && lastBlock !== undefined && lastBlock !== log.blockNumber) {
+      piece.to = log.blockNumber - 1;
+      pieces.push({ from: log.blockNumber, to, logs: [log] });
+      bytes = size;
+    } else {
+      piece.logs.push(log);
+      bytes += size;
+    }
+  }
+  return pieces;
+}

@@ -1,0 +1,121 @@
+import type { Broker } from '#libs/broker/broker.js';
+import { liveLaneOf } from '#libs/broker/broker.js';
+import {
+  type AdvanceStatement,
+  MESSAGE_VERSION,
+  type StatedBlock,
+  type StatedSource,
+} from '#libs/broker/messages.js';
+import type { LaneProgress, Leadership } from '#libs/database/ledger.js';
+import { COVERED, type Known } from './decide.js';
+
+/** News statements that may be unapplied at a time (DESIGN §3.2). */
+export const WINDOW = 8;
+
+/** One term of leading a chain: what was said, and how far the workers applied it. */
+export class Lead {
+  readonly term: number;
+  private readonly ledger: string;
+  private readonly said: Map<number, string>;
+  private top: number;
+  private finalizedSaid: number | null;
+  private coveredTo: number;
+  private seq = 0;
+  private applied = 0;
+  /** When the oldest unapplied statement began to wait, or the last one was applied (ms of the monotonic clock). */
+  private waitingSince = performance.now();
+
+  constructor(
+    private readonly chainId: number,
+    private readonly sources: readonly StatedSource[],
+    private readonly broker: Broker,
+    taken: Leadership,
+  ) {
+    this.term = taken.term;
+    this.ledger = taken.ledger;
+    this.said = new Map(taken.segment);
+    this.top = Math.max(-1, ...this.said.keys());
+    this.finalizedSaid = taken.finalizedBlock;
+    this.coveredTo = coveredTo(taken);
+  }
+
+  get known(): Known {
+    return { said: this.said, top: this.top, finalized: this.finalizedSaid, coveredTo: this.coveredTo };
+  }
+
+  /** Statements that are said and not yet applied. */
+  get unapplied(): number {
+    return this.seq - this.applied;
+  }
+
+  /** How long the oldest unapplied statement has waited since the last progress, in milliseconds; 0 when none waits. */
+  get waitedMs(): number {
+    return this.unapplied ? performance.now() - this.waitingSince : 0;
+  }
+
+  /** The ledger's id and the chain's, for statements of history. */
+  get head(): { version: typeof MESSAGE_VERSION; ledger: string; chainId: number } {
+    return { version: MESSAGE_VERSION, ledger: this.ledger, chainId: this.chainId };
+  }
+
+  /** Takes note of what the workers have applied. @returns true when there was progress. */
+  progressed({ appliedSeq }: LaneProgress): boolean {
+    if (appliedSeq <= this.applied) return false;
+    this.applied = appliedSeq;
+    this.waitingSince = performance.now();
+    return true;
+  }
+
+  /** Says that these blocks, above `above`, are the chain now. Not confirmed by the broker: it counts as said, perhaps lost. */
+  async advance(above: number, blocks: StatedBlock[]): Promise<void> {
+    this.remember(above, blocks);
+    const statement: AdvanceStatement = {
+      ...this.head,
+      kind: 'advance',
+      term: this.term,
+      seq: this.nextSeq(),
+      above,
+      sources: [...this.sources],
+      blocks,
+    };
+    await this.broker.publish(liveLaneOf(this.chainId), statement);
+  }
+
+  /** Says that this block, and all below it, is final. */
+  async finality(number: number, hash: string): Promise<void> {
+    this.finalizedSaid = number;
+    for (const height of this.said.keys()) if (height < number) this.said.delete(height);
+    const statement = {
+      ...this.head,
+      kind: 'finality' as const,
+      term: this.term,
+      seq: this.nextSeq(),
+      number,
+      hash,
+    };
+    await this.broker.publish(liveLaneOf(this.chainId), statement);
+  }
+
+  private nextSeq(): number {
+    if (!this.unapplied) this.waitingSince = performance.now();
+    return ++this.seq;
+  }
+
+  private remember(above: number, blocks: readonly StatedBlock[]): void {
+    const stated = new Set(blocks.map((block) => block.hash));
+    for (const [height, hash] of this.said) if (height > above && !stated.has(hash)) this.said.delete(height);
+    for (const block of blocks) this.said.set(block.number, block.hash);
+    const last = blocks.at(-1)!.number;
+    this.top = Math.max(...this.said.keys());
+    if (this.coveredTo !== COVERED) this.coveredTo = last >= this.top ? COVERED : last;
+  }
+}
+
+/** Height up to which every source covers all stored blocks above finality (the model's rule `covered`). */
+function coveredTo({ segment, finalizedBlock, sources }: Leadership): number {
+  const unfinal = [...segment.keys()].filter((n) => n > (finalizedBlock ?? -1));
+  const holes = unfinal.filter(
+    (n) => !sources.every((s) => s.coverage.some(([from, to]) => from <= n && n < to)),
+  );
+  return holes.length ? Math.min(...holes) - 1 : COVERED;
+}

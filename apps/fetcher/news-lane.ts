@@ -1,0 +1,193 @@
+import { MESSAGE_TARGET_BYTES, type StatedBlock } from '#libs/broker/messages.js';
+import type { BlockHeader } from '#libs/chain/block-header.js';
+import type { ChainClient } from '#libs/chain/chain-client.js';
+import type { Endpoint, FinalityRule, LogFilter } from '#libs/chain/endpoint.js';
+import { RpcError } from '#libs/chain/rpc-error.js';
+import { type Decision, decide, type Seen } from './decide.js';
+import { type Lead, WINDOW } from './lead.js';
+
+/** Blocks per step: one batch of headers, and one of logs. */
+const BLOCKS_PER_STEP = 50;
+/** Headers per request when looking for the fork point, from the top down: doubling from the first to the last. */
+const FORK_SEARCH_FIRST = 4;
+const FORK_SEARCH_LAST = 100;
+/** Moves of finality are said at most this often (DESIGN §3.4). */
+const FINALITY_INTERVAL_MS = 1_000;
+
+/** What a step came to. `said`: there may be more to say at once; `idle`: all is said; `full`: the workers are behind. */
+export type Step =
+  | { readonly outcome: 'said' | 'idle' | 'full'; readonly head: BlockHeader | null }
+  | { readonly outcome: 'paused'; readonly head: BlockHeader; readonly reason: string };
+
+/** How a chain is followed. */
+export interface NewsOptions {
+  readonly filter: LogFilter;
+  readonly finality: () => FinalityRule;
+  readonly bloomProvesAbsence: boolean;
+}
+
+/** The endpoint shows another block at a height that is final for us (DESIGN §3.2). */
+export class OtherFinalBlock extends RpcError {}
+
+/** Says a chain's news: looks at one endpoint's view at a time, decides, and states blocks or finality. */
+export class NewsLane {
+  private lastFinality = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly client: ChainClient,
+    private readonly options: NewsOptions,
+  ) {}
+
+  /** One look at the chain and what follows from it. @throws RpcUnavailable, BrokerUnavailable */
+  async step(lead: Lead): Promise<Step> {
+    if (lead.unapplied >= WINDOW) return { outcome: 'full', head: null };
+    const looked = await this.client.use((endpoint) => this.look(endpoint, lead));
+    const { head, decision } = looked;
+    if (decision.kind === 'pause') {
+      return {
+        outcome: 'paused',
+        head,
+        reason: `the RPC's head ${head.number} is behind ours ${lead.known.top}`,
+      };
+    }
+    if (decision.kind === 'advance') {
+      for (const piece of piecesOf(looked.blocks)) {
+        // the first piece stands on the fork point, each later one on the tip of the one before
+        await lead.advance(piece[0] === looked.blocks[0] ? decision.above : piece[0]!.number - 1, piece);
+      }
+      return { outcome: 'said', head };
+    }
+    if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
+      this.lastFinality = performance.now();
+      await lead.finality(decision.number, decision.hash);
+      return { outcome: 'said', head };
+    }
+    return { outcome: 'idle', head };
+  }
+
+  /** All of one step is read from one endpoint, so that it is one consistent view. */
+  private async look(endpoint: Endpoint, lead: Lead) {
+    const known = lead.known;
+    const { said, top, finalized } = known;
+    const heights = [top, finalized ?? -1].filter((n) => n >= 0 && said.has(n));
+    const view = await endpoint.observe([...new Set(heights)], this.options.finality());
+    const head = view.head;
+    if (finalized !== null && said.has(finalized))
+      assertFinalBlock(endpoint, finalized, said.get(finalized)!, view.at.get(finalized));
+    const safe = safeBlock(endpoint, view);
+    const fork = top < 0 ? -1 : await this.fork(endpoint, lead, head, view.at.get(top) ?? null);
+    const seen: Seen = { head: head.number, safe, fork };
+    const decision = decide(known, seen);
+    return { head, decision, blocks: await this.blocks(endpoint, lead, decision, head) };
+  }
+
+  /** The highest height, at most the endpoint's head, where its hash equals ours; the recorded finality at least. */
+  private async fork(
+    endpoint: Endpoint,
+    lead: Lead,
+    head: BlockHeader,
+    atTop: BlockHeader | null,
+  ): Promise<number> {
+    const { said, top, finalized } = lead.known;
+    const floor = Math.max(finalized ?? -1, Math.min(...said.keys()) - 1);
+    if (head.number >= top && atTop?.hash === said.get(top)) return top;
+    if (head.number <= top && head.hash === said.get(head.number)) return head.number;
+    let high = Math.min(top, head.number);
+    for (let size = FORK_SEARCH_FIRST; high > floor; size = Math.min(size * 2, FORK_SEARCH_LAST)) {
+      const low = Math.max(floor + 1, high - size + 1);
+      const headers = await endpoint.headers(low, high);
+      const match = headers.findLast((header) => said.get(header.number) === header.hash);
+      if (match) return match.number;
+      high = low - 1;
+    }
+    return floor;
+  }
+
+  /** The blocks that an `advance` states, parent-linked to what is stored below them. */
+  private async blocks(
+    endpoint: Endpoint,
+    lead: Lead,
+    decision: Decision,
+    head: BlockHeader,
+  ): Promise<StatedBlock[]> {
+    if (decision.kind !== 'advance') return [];
+    const { from, above } = decision;
+    const headers = await endpoint.headers(from, Math.min(head.number, from + BLOCKS_PER_STEP - 1));
+    const parent = from - 1 <= above ? lead.known.said.get(from - 1) : undefined;
+    assertLinked(endpoint, headers, parent);
+    const { filter, bloomProvesAbsence } = this.options;
+    const logs = await endpoint.blockLogs(headers, filter, { bloomProvesAbsence });
+    return headers.map(({ number, hash, parentHash, timestamp }, i) => {
+      return {
+        number,
+        hash,
+        parentHash,
+        timestamp,
+        logs: logs[i]!.map((log) => ({ ...log, topics: [...log.topics] })),
+      };
+    });
+  }
+}
+
+/** Blocks in pieces of about a message each; a block is never split. */
+export function piecesOf(blocks: StatedBlock[]): StatedBlock[][] {
+  const pieces: StatedBlock[][] = [];
+  let bytes = 0;
+  for (const block of blocks) {
+    const size = JSON.stringify(block).length;
+    if (!pieces.length || bytes + size > MESSAGE_TARGET_BYTES) {
+      pieces.push([]);
+      bytes = 0;
+    }
+    pieces.at(-1)!.push(block);
+    bytes += size;
+  }
+  return pieces;
+}
+
+function assertFinalBlock(
+  endpoint: Endpoint,
+  number: number,
+  ours: string,
+  theirs: BlockHeader | null | undefined,
+): void {
+  if (!theirs) {
+    throw new RpcError({
+      kind: 'head_behind',
+      host: endpoint.host,
+      method: 'eth_getBlockByNumber',
+      message: `doesn't show block ${number}, which is final`,
+    });
+  }
+  if (theirs.hash !== ours) {
+    throw new OtherFinalBlock({
+      kind: 'bad_data',
+      host: endpoint.host,
+      method: 'eth_getBlockByNumber',
+      message: `shows block ${number} as ${theirs.hash}, stored as final is ${ours}`,
+    });
+  }
+}
+
+function assertLinked(endpoint: Endpoint, headers: readonly BlockHeader[], parent: string | undefined): void {
+  let expected = parent;
+  for (const header of headers) {
+    if (expected !== undefined && header.parentHash !== expected) {
+      const message = `block ${header.number} is not a child of ${expected}: the chain changed while it was read`;
+      throw new RpcError({ kind: 'bad_data', host: endpoint.host, method: 'eth_getBlockByNumber', message });
+    }
+    expected = header.hash;
+  }
+}
+
+function safeBlock(
+  endpoint: Endpoint,
+  view: { head: BlockHeader; finalized: { number: number; header: BlockHeader | null } },
+): { number: number; hash: string } {
+  const { head, finalized } = view;
+  if (finalized.header && finalized.number <= head.number) return finalized.header;
+  const message = finalized.header
+    ? `its final block ${finalized.number} is above its head ${head.number}`
+    : `doesn't show block ${finalized.number}, which is final`;
+  throw new RpcError({ kind: 'head_behind', host: endpoint.host, method: 'eth_getBlockByNumber', message });
+}
