@@ -1,0 +1,1 @@
+import '#libs/telemetry/node-version.js';
