@@ -186,16 +186,12 @@ describe('a kill', () => {
     const cluster = await stoppedCluster();
     const { uid, gid } = statSync(cluster);
     const { postgres } = await postgresBinaries(isRoot ? { uid, gid } : undefined);
-    const flags = ['-D', cluster, '-p', '0', '-c', 'listen_addresses=', '-c', 'unix_socket_directories='];
-    const orphan = spawn(postgres, flags, {
-      detached: true,
-      cwd: '/',
-      stdio: ['ignore', 'ignore', 'pipe'],
-      ...(isRoot && { uid, gid }),
-    });
+    const flags = ['-D', cluster, '-p', String(port), '-c', 'unix_socket_directories='];
+    const options = { detached: true, cwd: '/', ...(isRoot && { uid, gid }) };
+    const orphan = spawn(postgres, flags, { ...options, stdio: 'ignore' });
+    onTestFinished(() => void orphan.kill('SIGKILL'));
     const gone = once(orphan, 'exit');
-    for await (const line of createInterface({ input: orphan.stderr! }))
-      if (line.includes('ready to accept')) break;
+    await vi.waitFor(() => query({ url: lost.url }, 'select 1'), soon);
     expect(await query(await start(), 'select answer from kept')).toEqual([[42]]);
     await gone;
   });

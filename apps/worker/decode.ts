@@ -1,4 +1,4 @@
-import type { Statement, StatedSource } from '#libs/broker/messages.js';
+import type { StatedSource, Statement } from '#libs/broker/messages.js';
 import type { EventRow } from '#libs/database/event-rows.js';
 import type { KeptLog } from '#libs/database/kept-logs.js';
 import type { DecodedLogs } from '#libs/database/store-history.js';
@@ -16,7 +16,11 @@ export function unknownEvents(statement: Statement): string[] {
  * Decodes a statement's logs as the events of its sources. A log that carries an event's topic but is broken is kept
  * aside with the reason, the others go on; a log of none of the events is passed over.
  */
-export function decodeLogs(chainId: number, sources: readonly StatedSource[], logs: readonly ChainLog[]): DecodedLogs {
+export function decodeLogs(
+  chainId: number,
+  sources: readonly StatedSource[],
+  logs: readonly ChainLog[],
+): DecodedLogs {
   const bySource = new Map<string, EventDefinition[]>();
   for (const { address, event } of sources) {
     const definition = eventByName(event);

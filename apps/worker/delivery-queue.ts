@@ -71,10 +71,15 @@ export class DeliveryQueue {
         const reason = (error as Error).message;
         if (isPermanent(error)) {
           if (group.length > 1) return this.storeOneByOne(group);
-          this.logger.error({ err: error }, `${this.lane.name}: a message can't be stored, it goes to the dead-letter queue`);
+          this.logger.error(
+            { err: error },
+            `${this.lane.name}: a message can't be stored, it goes to the dead-letter queue`,
+          );
           return group[0]!.reject(`can't be stored: ${reason}`);
         }
-        this.logger.warn(`${this.lane.name}: holding ${group.length} messages, next try in ${wait} ms: ${reason}`);
+        this.logger.warn(
+          `${this.lane.name}: holding ${group.length} messages, next try in ${wait} ms: ${reason}`,
+        );
       }
       await this.pause(wait);
     }

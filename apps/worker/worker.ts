@@ -36,14 +36,18 @@ export class Worker {
       groupSize: (waiting) => countWithin(waiting, GROUP_BYTES),
       store: (group) => worker.storeHistory(group),
     });
-    worker.consumers.push(await parts.broker.consume({ lane: 'history' }, HISTORY_PREFETCH, (d) => worker.take(history, d)));
+    worker.consumers.push(
+      await parts.broker.consume({ lane: 'history' }, HISTORY_PREFETCH, (d) => worker.take(history, d)),
+    );
     for (let index = 0; index < LIVE_QUEUES; index++) {
       const live = worker.queue({
         name: `live.${index}`,
         groupSize: (waiting) => countWithin(ofFirstChain(waiting), GROUP_BYTES),
         store: (group) => worker.storeNews(group),
       });
-      worker.consumers.push(await parts.broker.consume({ lane: 'live', index }, LIVE_PREFETCH, (d) => worker.take(live, d)));
+      worker.consumers.push(
+        await parts.broker.consume({ lane: 'live', index }, LIVE_PREFETCH, (d) => worker.take(live, d)),
+      );
     }
     return worker;
   }
@@ -62,7 +66,10 @@ export class Worker {
 
   private take(queue: DeliveryQueue, delivery: Delivery): void {
     const unknown = unknownEvents(delivery.statement);
-    if (!unknown.length) return queue.push(delivery);
+    if (!unknown.length) {
+      queue.push(delivery);
+      return;
+    }
     const known = events.map((event) => event.name).join(', ');
     delivery.reject(`unknown events ${unknown.join(', ')}; this worker knows ${known}`);
   }
@@ -84,15 +91,22 @@ export class Worker {
     const result = await applyNews(this.database, chainId, statements.map(decodeNews));
     if (result.position !== null) this.broker.ring(result.position);
     if (result.conflicts) {
-      this.logger.warn({ chainId }, `${result.conflicts} logs claim keys of rows in other blocks: see conflicting_log`);
+      this.logger.warn(
+        { chainId },
+        `${result.conflicts} logs claim keys of rows in other blocks: see conflicting_log`,
+      );
     }
     if (result.verdicts.includes('refused')) {
-      this.logger.warn({ chainId }, 'a statement does not fit the stored chain: its leader will take over from itself');
+      this.logger.warn(
+        { chainId },
+        'a statement does not fit the stored chain: its leader will take over from itself',
+      );
     }
   }
 
   private async ofThisLedger<S extends Statement>(statements: readonly S[]): Promise<S[]> {
-    if (statements.some((s) => s.ledger !== this.ledger)) this.ledger = await ledgerId(this.database.statements);
+    if (statements.some((s) => s.ledger !== this.ledger))
+      this.ledger = await ledgerId(this.database.statements);
     const ours = statements.filter((s) => s.ledger === this.ledger);
     if (ours.length < statements.length) {
       this.logger.warn(`${statements.length - ours.length} messages were made for another database: ignored`);

@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import { chains } from '#libs/config/chains.js';
+import { apiConfig, fetcherConfig, localConfig } from '#libs/config/config.js';
+
+const services = { DATABASE_URL: 'postgresql://u:p@localhost/db', RABBITMQ_URL: 'amqp://localhost' };
+const fetcher = (env: Record<string, string>) => fetcherConfig({ ...services, ...env }, ['SocketBridge']);
+
+test('a chain of the list needs nothing but its id', () => {
+  expect(fetcher({ CHAIN_ID: '1' })).toMatchObject({
+    chainName: 'Ethereum',
+    addresses: ['0x3a23f943181408eac424116af7b7790c94cb97a5'],
+    startBlock: 16_848_303,
+    events: ['SocketBridge'],
+    confirmations: null,
+    fallbackConfirmations: 65,
+  });
+});
+
+test('an unknown chain works when its env is complete', () => {
+  const env = {
+    CHAIN_ID: '999999',
+    RPC_URLS: 'http://a, wss://b',
+    CONTRACT_ADDRESS: `0x${'AB'.repeat(20)}`,
+    START_BLOCK: 'latest',
+  };
+  expect(fetcher(env)).toMatchObject({
+    chainName: 'Chain 999999',
+    rpcUrls: ['http://a', 'wss://b'],
+    addresses: [`0x${'ab'.repeat(20)}`],
+    startBlock: 'latest',
+  });
+});
+
+test('every bad variable is named at once, with its rule', () => {
+  const bad = {
+    DATABASE_URL: 'mysql://x',
+    CHAIN_ID: '999999',
+    RPC_URLS: 'nonsense',
+    CONTRACT_ADDRESSES: '0x1234',
+    BATCH_SIZE: '-5',
+    EVENTS: 'Nope',
+    POLLING_INTERVAL_MS: '1e3',
+    LOG_LEVEL: 'loud',
+  };
+  const names = [
+    'DATABASE_URL',
+    'RPC_URLS',
+    'CONTRACT_ADDRESSES',
+    'BATCH_SIZE',
+    'EVENTS',
+    'POLLING_INTERVAL_MS',
+    'LOG_LEVEL',
+    'START_BLOCK',
+  ];
+  let message = '';
+  try {
+    fetcher(bad);
+  } catch (error) {
+    message = (error as Error).message;
+  }
+  for (const name of names) expect(message).toMatch(new RegExp(`^  ${name}: (must be|is required)`, 'm'));
+  expect(message).toContain('a whole number from 1 to 1000000; "-5" is not');
+});
+
+test('a bad URL is refused without showing it, since it may hold a key', () => {
+  expect(() => fetcher({ CHAIN_ID: '1', RPC_URLS: 'ftp://host/secret-key' })).toThrow(/RPC_URLS: must be/);
+  expect(() => fetcher({ CHAIN_ID: '1', RPC_URLS: 'ftp://host/secret-key' })).not.toThrow(/secret-key/);
+});
+
+describe('defaults', () => {
+  test('the API listens on this machine only, port 4000, for pages of this machine', () => {
+    expect(apiConfig(services)).toMatchObject({ host: '127.0.0.1', port: 4000, corsOrigins: 'localhost' });
+  });
+
+  test('everything in one process needs no setting, and follows the simulated chain', () => {
+    expect(localConfig({}, ['SocketBridge'])).toMatchObject({
+      databaseUrl: null,
+      rabbitmqUrl: null,
+      chain: null,
+    });
+  });
+});
+
+test('the chain list is complete: unique ids, addresses of 20 bytes, at least one RPC each', () => {
+  expect(chains).toHaveLength(23);
+  expect(new Set(chains.map((c) => c.id)).size).toBe(23);
+  for (const chain of chains) {
+    expect(chain.contract, chain.name).toMatch(/^0x[0-9a-f]{40}$/);
+    expect(chain.rpcUrls.length, chain.name).toBeGreaterThan(0);
+    expect(chain.startBlock, chain.name).toBeGreaterThan(0);
+  }
+});

@@ -1,0 +1,16 @@
+import { Client, type QueryResultRow } from 'pg';
+
+/** Asks a database by a connection of its own, past the product's code. */
+export async function query<T extends QueryResultRow>(
+  databaseUrl: string,
+  statement: string,
+  values: readonly unknown[] = [],
+): Promise<T[]> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return (await client.query<T>(statement, [...values])).rows;
+  } finally {
+    await client.end();
+  }
+}
