@@ -121,13 +121,13 @@ export function filterOf(sources: PlannedRange['sources']): LogFilter {
 }
 
 /** Whether a log is of one of the sources. */
-export function wantedBy(sources: PlannedRange['sources']): (log: ChainLog) => boolean {
+function wantedBy(sources: PlannedRange['sources']): (log: ChainLog) => boolean {
   const keys = new Set(sources.map((s) => `${s.address} ${eventByName(s.event)!.topic0}`));
   return (log) => keys.has(`${log.address} ${log.topics[0]}`);
 }
 
 /** A range in pieces whose logs make about one message each; a block is never split. Logs come ordered by block. */
-export function piecesOfRange(
+function piecesOfRange(
   from: number,
   to: number,
   logs: readonly ChainLog[],

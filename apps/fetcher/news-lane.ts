@@ -130,7 +130,7 @@ export class NewsLane {
 }
 
 /** Blocks in pieces of about a message each; a block is never split. */
-export function piecesOf(blocks: StatedBlock[]): StatedBlock[][] {
+function piecesOf(blocks: StatedBlock[]): StatedBlock[][] {
   const pieces: StatedBlock[][] = [];
   let bytes = 0;
   for (const block of blocks) {

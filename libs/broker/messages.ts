@@ -43,7 +43,7 @@ const head = {
 };
 
 /** History: "the logs of these sources in blocks [from, to] are exactly these", all at or below finality. */
-export const finalStatement = z
+const finalStatement = z
   .strictObject({
     ...head,
     kind: z.literal('final'),
@@ -60,7 +60,7 @@ export const finalStatement = z
 const news = { ...head, term: z.number().int().positive(), seq: z.number().int().positive() };
 
 /** News: everything above `above` that isn't stated is dropped, and these parent-linked blocks are the chain now. */
-export const advanceStatement = z
+const advanceStatement = z
   .strictObject({
     ...news,
     kind: z.literal('advance'),
@@ -78,7 +78,7 @@ export const advanceStatement = z
   });
 
 /** News: block `number` with this hash, and all below it, is final. */
-export const finalityStatement = z.strictObject({
+const finalityStatement = z.strictObject({
   ...news,
   kind: z.literal('finality'),
   number: safeInteger,

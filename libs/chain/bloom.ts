@@ -29,7 +29,7 @@ export function isEmptyBloom(bloom: string): boolean {
 }
 
 /** The bloom of logs, as 256 bytes. */
-export function bloomOf(logs: readonly { address: string; topics: readonly string[] }[]): Uint8Array {
+function bloomOf(logs: readonly { address: string; topics: readonly string[] }[]): Uint8Array {
   const bloom = new Uint8Array(256);
   for (const log of logs) {
     for (const value of [log.address, ...log.topics]) {

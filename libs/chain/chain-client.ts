@@ -15,7 +15,7 @@ export class RpcUnavailable extends Error {
 }
 
 /** An endpoint belongs to another chain than the configured one. */
-export class WrongChain extends Error {
+class WrongChain extends Error {
   override readonly name = 'WrongChain';
   constructor(host: string, configured: number, answered: number) {
     super(

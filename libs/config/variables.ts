@@ -18,7 +18,7 @@ export interface BadSetting {
 }
 
 /** The configuration can't be used. `message` names every bad variable with its rule. */
-export class ConfigError extends Error {
+class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly problems: readonly BadSetting[]) {
     super(

@@ -14,7 +14,7 @@ export type DecodedNews = DecodedAdvance | { readonly statement: FinalityStateme
  * What became of a news statement. `ignored`: a duplicate, a zombie's, or after a lost one. `refused`: its blocks are not
  * a child of the stored chain, or it reaches below finality; the leader will notice and take over from itself.
  */
-export type Verdict = 'applied' | 'ignored' | 'refused';
+type Verdict = 'applied' | 'ignored' | 'refused';
 
 export interface AppliedNews extends Stored {
   /** One for each statement, in order. */

@@ -62,7 +62,7 @@ export class Database {
 }
 
 /** Postgres's SQLSTATE of an error, if it has one, however MikroORM wrapped it. */
-export function sqlState(error: unknown): string | undefined {
+function sqlState(error: unknown): string | undefined {
   for (let e = error as { code?: unknown; cause?: unknown; previous?: unknown } | undefined; e; ) {
     if (typeof e.code === 'string' && /^[0-9A-Z]{5}$/.test(e.code)) return e.code;
     e = (e.cause ?? e.previous) as typeof e;

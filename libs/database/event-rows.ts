@@ -42,7 +42,7 @@ export async function upsertRows(
 }
 
 /** Splits rows of one event into groups with every key at most once each, in key order (the order of row locks). */
-export function statementGroups(rows: readonly EventRow[]): EventRow[][] {
+function statementGroups(rows: readonly EventRow[]): EventRow[][] {
   const groups: Map<string, EventRow>[] = [];
   for (const row of rows) {
     const key = logKey(row.log);

@@ -5,7 +5,7 @@ import type { EventDefinition } from './event.js';
 import { events } from './registry.js';
 
 /** Primary key of every event's table; it starts with the chain so that a table can be partitioned by it. */
-export const eventKey = ['chainId', 'txHash', 'logIndex'] as const;
+const eventKey = ['chainId', 'txHash', 'logIndex'] as const;
 
 const newestFirst = ['blockTimestamp', 'chainId', 'blockNumber', 'txIndex', 'logIndex'] as const;
 
@@ -17,7 +17,8 @@ function entityOf(event: EventDefinition): EntitySchema {
   const index = (suffix: string, columns: readonly { name: string; sort?: 'DESC' }[]) => ({
     name: `${event.table}_${suffix}`,
     properties: columns.map((c) => c.name),
-    columns: columns.map((c) => ({ name: c.name, ...(c.sort && { sort: c.sort }) })),
+    // given for a plain index too, they would never equal what Postgres tells of it
+    ...(columns.some((c) => c.sort) && { columns: columns.map((c) => ({ ...c })) }),
   });
   return defineEntity({
     name: `${event.name}Event`,

@@ -4,7 +4,7 @@ import { type Column, type ColumnKind, type ColumnValue, columnOf, snakeCase } f
 import type { ChainLog } from './log.js';
 
 /** Decoded arguments by their name in the signature: integers as bigint, addresses and bytes as lower-case hex. */
-export type EventArguments = Readonly<Record<string, ColumnValue>>;
+type EventArguments = Readonly<Record<string, ColumnValue>>;
 
 /** The columns of an event that come from its arguments, by property name. */
 export type DecodedValues = Readonly<Record<string, ColumnValue>>;
@@ -39,7 +39,7 @@ export interface EventDefinition {
 }
 
 /** What an event's folder says about one column. */
-export interface ColumnDeclaration {
+interface ColumnDeclaration {
   readonly kind: ColumnKind;
   readonly description: string;
   readonly indexed?: boolean;
