@@ -100,11 +100,11 @@ async function strangerAsOwnerOf(path: string): Promise<number> {
 }
 
 /** A stopped cluster with a table `kept` of one row. */
-async function stoppedCluster(): Promise<string> {
+async function stoppedCluster(): Promise<{ cluster: string; url: string; port: number }> {
   const server = await start();
   await query(server, 'create table kept as select 42 as answer');
   await server.stop();
-  return join(dir, 'cluster');
+  return { cluster: join(dir, 'cluster'), url: server.url, port: server.port };
 }
 
 describe('the embedded Postgres', () => {
@@ -183,22 +183,32 @@ describe('a kill', () => {
   });
 
   test('of the owner and its watchdog leaves an orphan that the next start ends', async () => {
-    const cluster = await stoppedCluster();
+    const { cluster, url, port } = await stoppedCluster();
     const { uid, gid } = statSync(cluster);
     const { postgres } = await postgresBinaries(isRoot ? { uid, gid } : undefined);
-    const flags = ['-D', cluster, '-p', String(port), '-c', 'unix_socket_directories='];
+    const flags = [
+      '-D',
+      cluster,
+      '-p',
+      String(port),
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      'unix_socket_directories=',
+    ];
     const options = { detached: true, cwd: '/', ...(isRoot && { uid, gid }) };
     const orphan = spawn(postgres, flags, { ...options, stdio: 'ignore' });
     onTestFinished(() => void orphan.kill('SIGKILL'));
     const gone = once(orphan, 'exit');
-    await vi.waitFor(() => query({ url: lost.url }, 'select 1'), soon);
+    await vi.waitFor(() => query({ url }, 'select 1'), soon);
     expect(await query(await start(), 'select answer from kept')).toEqual([[42]]);
     await gone;
   });
 
   test('of Postgres itself leaves a lock file that stops nothing, also when its process id is another program’s by now', async () => {
-    const lockFile = join(await stoppedCluster(), 'postmaster.pid');
-    const pid = await strangerAsOwnerOf(join(dir, 'cluster'));
+    const { cluster } = await stoppedCluster();
+    const lockFile = join(cluster, 'postmaster.pid');
+    const pid = await strangerAsOwnerOf(cluster);
     const server = await start();
     const lines = readFileSync(lockFile, 'utf8').split('\n');
     process.kill(server.pid, 'SIGKILL');
