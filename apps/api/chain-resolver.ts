@@ -1,0 +1,162 @@
+import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
+import { Arg, Field, ObjectType, Query, Resolver } from 'type-graphql';
+import { chainById } from '#libs/config/chains.js';
+import type { ChainStatus } from '#libs/database/chain-status.js';
+import type { BackfillProgress, ProgressWatch } from './progress.js';
+import { AddressScalar, DateTimeScalar, SafeIntScalar } from './scalars.js';
+
+@ObjectType({ description: 'Blocks from one to another, both included.' })
+class BlockRange {
+  @Field(() => SafeIntScalar, { description: 'First block.' })
+  from!: number;
+  @Field(() => SafeIntScalar, { description: 'Last block.' })
+  to!: number;
+}
+
+@ObjectType({ description: "A contract's event that is followed on a chain." })
+class Source {
+  @Field(() => AddressScalar, { description: 'The contract.' })
+  address!: string;
+  @Field(() => GraphQLString, { description: 'Name of the event type.' })
+  event!: string;
+  @Field(() => SafeIntScalar, { description: 'First block that is wanted.' })
+  startBlock!: number;
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description: 'First block that came live; blocks below it are history.',
+  })
+  liveFrom!: number | null;
+  @Field(() => [BlockRange], { description: 'Blocks whose events are stored.' })
+  coverage!: BlockRange[];
+}
+
+@ObjectType({ description: 'How far the history of a chain, up to finality, is stored.' })
+class Backfill {
+  @Field(() => SafeIntScalar, { description: 'Blocks from the start blocks to finality, over all sources.' })
+  blocksWanted!: number;
+  @Field(() => SafeIntScalar, { description: 'Those of them that are stored.' })
+  blocksStored!: number;
+  @Field(() => GraphQLFloat, { description: 'blocksStored / blocksWanted, 0 to 1.' })
+  progress!: number;
+  @Field(() => GraphQLFloat, {
+    nullable: true,
+    description: 'Blocks stored per second over the last half minute; null: unknown yet.',
+  })
+  blocksPerSecond!: number | null;
+  @Field(() => GraphQLFloat, {
+    nullable: true,
+    description: 'Seconds until nothing is missing at that rate; 0: done; null: unknown.',
+  })
+  etaSeconds!: number | null;
+}
+
+@ObjectType({ description: "URL templates of the chain's block explorer." })
+class Explorer {
+  @Field(() => GraphQLString, { description: 'Home page.' })
+  url!: string;
+  @Field(() => GraphQLString, { description: 'Page of a transaction, with {hash}.' })
+  tx!: string;
+  @Field(() => GraphQLString, { description: 'Page of an address, with {address}.' })
+  address!: string;
+  @Field(() => GraphQLString, { description: 'Page of a block, with {number}.' })
+  block!: string;
+}
+
+@ObjectType('Chain', { description: 'A chain that is followed, and how it is doing.' })
+class ChainType {
+  @Field(() => SafeIntScalar, { description: 'EIP-155 chain id.' })
+  id!: number;
+  @Field(() => GraphQLString, { description: 'Readable name.' })
+  name!: string;
+  @Field(() => GraphQLString, {
+    description:
+      '`following` when all is well; else starting, paused, unreachable, stuck, halted, or unled (no fetcher leads it).',
+  })
+  state!: string;
+  @Field(() => GraphQLString, { nullable: true, description: 'Why, in words, when something is wrong.' })
+  reason!: string | null;
+  @Field(() => DateTimeScalar, { description: 'When its fetcher last said so.' })
+  stateAt!: Date;
+  @Field(() => SafeIntScalar, { nullable: true, description: 'Height of the head that its RPC showed last.' })
+  head!: number | null;
+  @Field(() => SafeIntScalar, { nullable: true, description: 'Height up to which stored blocks are final.' })
+  finalized!: number | null;
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description: 'End of the part without holes, counted from the start block; null: nothing yet.',
+  })
+  lastProcessedBlock!: number | null;
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description: 'Blocks from the newest stored block to the head: how far the live data is behind.',
+  })
+  lagBlocks!: number | null;
+  @Field(() => GraphQLFloat, { nullable: true, description: 'Seconds since the time of the head block.' })
+  lagSeconds!: number | null;
+  @Field(() => Backfill, { description: 'How far the history is stored.' })
+  backfill!: Backfill;
+  @Field(() => [Source], { description: 'What is followed on it.' })
+  sources!: Source[];
+  @Field(() => SafeIntScalar, {
+    description: 'Logs that carry a followed event but could not be decoded; see table undecodable_log.',
+  })
+  undecodableLogs!: number;
+  @Field(() => GraphQLBoolean, { description: 'Whether a fetcher leads it at the moment.' })
+  isLed!: boolean;
+  @Field(() => Explorer, { nullable: true, description: 'Its block explorer, if known.' })
+  explorer!: Explorer | null;
+}
+
+/** The status of chains. */
+export function chainResolver(progress: ProgressWatch): new () => object {
+  @Resolver()
+  class ChainResolver {
+    @Query(() => [ChainType], { description: 'All chains, by id.' })
+    async chains(): Promise<ChainType[]> {
+      return (await progress.statuses()).map((status) => chainOf(status, progress.progressOf(status)));
+    }
+
+    @Query(() => ChainType, { nullable: true, description: 'One chain.' })
+    async chain(
+      @Arg('id', () => SafeIntScalar, { description: 'EIP-155 chain id.' }) id: number,
+    ): Promise<ChainType | null> {
+      const status = (await progress.statuses()).find((s) => s.chainId === id);
+      return status ? chainOf(status, progress.progressOf(status)) : null;
+    }
+  }
+  return ChainResolver;
+}
+
+function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
+  const newest = Math.max(-1, ...status.sources.flatMap((s) => s.coverage.map(([, to]) => to - 1)));
+  const { headBlock, headTimestamp } = status;
+  const explorer = chainById(status.chainId)?.explorer;
+  return {
+    id: status.chainId,
+    name: status.name,
+    state: status.led ? status.state : status.state === 'unreachable' ? 'unreachable' : 'unled',
+    reason:
+      status.led || status.stateReason ? status.stateReason : 'no fetcher leads this chain: is one running?',
+    stateAt: status.stateAt,
+    head: headBlock,
+    finalized: status.finalizedBlock,
+    lastProcessedBlock: status.lastProcessedBlock,
+    lagBlocks: headBlock === null || newest < 0 ? null : Math.max(0, headBlock - newest),
+    lagSeconds: headTimestamp && Math.max(0, (Date.now() - headTimestamp.getTime()) / 1_000),
+    backfill: { ...progress, progress: progress.fraction },
+    sources: status.sources.map((s) => ({
+      ...s,
+      coverage: s.coverage.map(([from, to]) => ({ from, to: to - 1 })),
+    })),
+    undecodableLogs: status.undecodable,
+    isLed: status.led,
+    explorer: explorer
+      ? {
+          url: explorer,
+          tx: `${explorer}/tx/{hash}`,
+          address: `${explorer}/address/{address}`,
+          block: `${explorer}/block/{number}`,
+        }
+      : null,
+  };
+}

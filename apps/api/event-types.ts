@@ -1,0 +1,263 @@
+import { GraphQLBoolean, type GraphQLScalarType, GraphQLString } from 'graphql';
+import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
+import type { Row } from '#libs/database/condition.js';
+import type { Column, ColumnKind } from '#libs/events/column.js';
+import type { EventDefinition } from '#libs/events/event.js';
+import { Bytes32Scalar, FeedCursorScalar, SafeIntScalar, scalarOfKind } from './scalars.js';
+import { filterColumns } from './where.js';
+
+/** Whether a block may still be replaced. */
+export enum Finality {
+  UNFINALIZED = 'UNFINALIZED',
+  FINALIZED = 'FINALIZED',
+}
+registerEnumType(Finality, {
+  name: 'Finality',
+  description: 'Whether the block of an event can still be replaced by a reorg.',
+  valuesConfig: {
+    UNFINALIZED: { description: 'A reorg may still remove it.' },
+    FINALIZED: { description: 'It stays for ever.' },
+  },
+});
+
+/** What a message of the live feed says about a row. */
+export enum ChangeType {
+  ADDED = 'ADDED',
+  REMOVED = 'REMOVED',
+  FINALIZED = 'FINALIZED',
+}
+registerEnumType(ChangeType, {
+  name: 'ChangeType',
+  description: 'What happened to an event.',
+  valuesConfig: {
+    ADDED: { description: 'It is in the chain and matches; replaces what was known of the same id.' },
+    REMOVED: {
+      description:
+        'It is no longer in the chain, or no longer matches: forget the id (if it was known at all).',
+    },
+    FINALIZED: { description: 'It is final (only in subscriptions to finalized events); told once.' },
+  },
+});
+
+enum SortDirection {
+  ASC = 'ASC',
+  DESC = 'DESC',
+}
+registerEnumType(SortDirection, {
+  name: 'SortDirection',
+  description: 'Direction of an order.',
+  valuesConfig: { ASC: { description: 'Smallest first.' }, DESC: { description: 'Largest first.' } },
+});
+
+@InputType({ description: 'Filter by finality.' })
+class FinalityFilter {
+  @Field(() => Finality, { nullable: true, description: 'Has this finality.' })
+  eq?: Finality;
+}
+
+@ObjectType({ description: 'Where a page stands in the whole list (Relay).' })
+export class PageInfo {
+  @Field(() => GraphQLBoolean, { description: 'Whether there are more rows behind this page.' })
+  hasNextPage!: boolean;
+  @Field(() => GraphQLBoolean, { description: 'Whether there are more rows before this page.' })
+  hasPreviousPage!: boolean;
+  @Field(() => GraphQLString, { nullable: true, description: 'Cursor of the first row, for `before`.' })
+  startCursor!: string | null;
+  @Field(() => GraphQLString, { nullable: true, description: 'Cursor of the last row, for `after`.' })
+  endCursor!: string | null;
+}
+
+const EQUALITY = ['eq', 'ne', 'in', 'notIn'] as const;
+const ORDER = ['gt', 'gte', 'lt', 'lte'] as const;
+const words: Record<string, string> = {
+  eq: 'Equals.',
+  ne: 'Differs.',
+  in: 'Is one of these (1000 at most).',
+  notIn: 'Is none of these (1000 at most).',
+  gt: 'Is greater.',
+  gte: 'Is greater or equal.',
+  lt: 'Is less.',
+  lte: 'Is less or equal.',
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: classes made here have no static shape; type-graphql takes them as values
+type TypeClass = new () => any;
+
+/** The GraphQL types of one event type. */
+export interface EventTypes {
+  readonly node: TypeClass;
+  readonly where: TypeClass;
+  readonly orderBy: TypeClass;
+  readonly connection: TypeClass;
+  readonly changes: TypeClass;
+}
+
+const scalarOf = (kind: ColumnKind): GraphQLScalarType =>
+  kind === 'text'
+    ? GraphQLString
+    : kind === 'boolean'
+      ? GraphQLBoolean
+      : scalarOfKind[kind as keyof typeof scalarOfKind];
+
+const filters = new Map<string, TypeClass>();
+
+/** The filter input of a scalar: equality for all, order for numbers and times. */
+function filterOf(kind: ColumnKind): TypeClass {
+  const scalar = scalarOf(kind);
+  const known = filters.get(scalar.name);
+  if (known) return known;
+  const filter = named(`${scalar.name}Filter`);
+  InputType(`${scalar.name}Filter`, {
+    description: `Filter by a ${scalar.name}; all given operators must hold.`,
+  })(filter);
+  const ordered = ['uint256', 'safeInt', 'timestamp'].includes(kind);
+  for (const operator of [...EQUALITY, ...(ordered ? ORDER : [])]) {
+    const type = operator === 'in' || operator === 'notIn' ? () => [scalar] : () => scalar;
+    Field(type, { nullable: true, description: words[operator] })(filter.prototype, operator);
+  }
+  filters.set(scalar.name, filter);
+  return filter;
+}
+
+function named(name: string): TypeClass {
+  return { [name]: class {} }[name] as TypeClass;
+}
+
+/** Makes the GraphQL types of an event type from its definition. */
+export function eventTypes(event: EventDefinition): EventTypes {
+  const name = `${event.name}Event`;
+  const node = nodeType(event, name);
+  return {
+    node,
+    where: whereType(event, name),
+    orderBy: orderType(event, name),
+    connection: connectionType(name, node),
+    changes: changesType(name, node),
+  };
+}
+
+function nodeType(event: EventDefinition, name: string): TypeClass {
+  const node = named(name);
+  ObjectType(name, { description: event.description })(node);
+  Field(() => ID, { description: '`chainId:txHash:logIndex`.' })(node.prototype, 'id');
+  for (const column of event.allColumns) {
+    if (column.property === 'writeId' || column.property === 'revision') continue;
+    Field(fieldType(column), { description: column.description })(node.prototype, column.property);
+  }
+  Field(() => Finality, { description: 'Whether its block can still be replaced.' })(
+    node.prototype,
+    'finality',
+  );
+  return node;
+}
+
+function fieldType(column: Column): () => GraphQLScalarType | [GraphQLScalarType] {
+  return column.kind === 'bytes32List' ? () => [Bytes32Scalar] : () => scalarOf(column.kind);
+}
+
+function whereType(event: EventDefinition, name: string): TypeClass {
+  const where = named(`${name}Where`);
+  InputType(`${name}Where`, { description: `Filter of ${event.name} events; all given fields must hold.` })(
+    where,
+  );
+  for (const column of filterColumns(event)) {
+    // made now, not in the thunk: type-graphql calls that only when it has collected all types
+    const filter = filterOf(column.kind);
+    Field(() => filter, { nullable: true, description: column.description })(
+      where.prototype,
+      column.property,
+    );
+  }
+  Field(() => FinalityFilter, { nullable: true, description: 'By finality (queries only).' })(
+    where.prototype,
+    'finality',
+  );
+  Field(() => [where], { nullable: true, description: 'All of these hold.' })(where.prototype, 'and');
+  Field(() => [where], { nullable: true, description: 'At least one of these holds.' })(
+    where.prototype,
+    'or',
+  );
+  Field(() => where, { nullable: true, description: 'This does not hold.' })(where.prototype, 'not');
+  return where;
+}
+
+function orderType(event: EventDefinition, name: string): TypeClass {
+  const fields = Object.fromEntries(filterColumns(event).map((c) => [c.property, c.property]));
+  const descriptions = Object.fromEntries(
+    filterColumns(event).map((c) => [c.property, { description: c.description }]),
+  );
+  registerEnumType(fields, {
+    name: `${name}OrderField`,
+    description: `Columns that ${event.name} events can be ordered by.`,
+    valuesConfig: descriptions,
+  });
+  const order = named(`${name}OrderBy`);
+  InputType(`${name}OrderBy`, { description: 'One column of an order.' })(order);
+  Field(() => fields, { description: 'The column.' })(order.prototype, 'field');
+  Field(() => SortDirection, { defaultValue: SortDirection.ASC, description: 'The direction.' })(
+    order.prototype,
+    'direction',
+  );
+  return order;
+}
+
+function connectionType(name: string, node: TypeClass): TypeClass {
+  const edge = named(`${name}Edge`);
+  ObjectType(`${name}Edge`, { description: 'A row and its cursor.' })(edge);
+  Field(() => node, { description: 'The row.' })(edge.prototype, 'node');
+  Field(() => GraphQLString, { description: 'Its cursor, for `after` and `before`.' })(
+    edge.prototype,
+    'cursor',
+  );
+  const connection = named(`${name}Connection`);
+  ObjectType(`${name}Connection`, { description: 'A page of events (Relay).' })(connection);
+  Field(() => [node], { description: 'The rows.' })(connection.prototype, 'nodes');
+  Field(() => [edge], { description: 'The rows with their cursors.' })(connection.prototype, 'edges');
+  Field(() => PageInfo, { description: 'Where the page stands.' })(connection.prototype, 'pageInfo');
+  Field(() => SafeIntScalar, { description: 'Number of all matching rows; counted only when asked for.' })(
+    connection.prototype,
+    'totalCount',
+  );
+  Field(() => FeedCursorScalar, {
+    description:
+      'Place in the live feed at the moment the page was read: a subscription since here goes on without a gap.',
+  })(connection.prototype, 'asOf');
+  return connection;
+}
+
+function changesType(name: string, node: TypeClass): TypeClass {
+  const change = named(`${name}Change`);
+  ObjectType(`${name}Change`, { description: 'A change of one event.' })(change);
+  Field(() => ChangeType, { description: 'What happened.' })(change.prototype, 'type');
+  Field(() => node, { description: 'The event; of a removed one only its id is meant.' })(
+    change.prototype,
+    'node',
+  );
+  const changes = named(`${name}Changes`);
+  ObjectType(`${name}Changes`, { description: 'Changes in commit order, and the place behind them.' })(
+    changes,
+  );
+  Field(() => FeedCursorScalar, { description: 'Give it as `since` to go on behind these changes.' })(
+    changes.prototype,
+    'cursor',
+  );
+  Field(() => [change], { description: 'The changes; an empty list only tells the place.' })(
+    changes.prototype,
+    'changes',
+  );
+  return changes;
+}
+
+/** The id of a row in GraphQL. */
+export function eventId(row: Row): string {
+  return `${row.chainId}:${row.txHash}:${row.logIndex}`;
+}
+
+/** Reads an id; null when it isn't one. */
+export function parseEventId(id: string): { chainId: number; txHash: string; logIndex: number } | null {
+  const match = /^(\d{1,16}):(0x[0-9a-f]{64}):(\d{1,16})$/i.exec(id);
+  if (!match) return null;
+  const [chainId, logIndex] = [Number(match[1]), Number(match[3])];
+  if (!Number.isSafeInteger(chainId) || !Number.isSafeInteger(logIndex)) return null;
+  return { chainId, txHash: match[2]!.toLowerCase(), logIndex };
+}

@@ -1,0 +1,174 @@
+import type { Broker } from '#libs/broker/broker.js';
+import type { Row } from '#libs/database/condition.js';
+import type { Database } from '#libs/database/database.js';
+import {
+  entriesAfter,
+  type FeedEntry,
+  feedHead,
+  liveFromBySource,
+  rowsOfWrite,
+} from '#libs/database/feed-log.js';
+import type { EventDefinition } from '#libs/events/event.js';
+import { eventByName } from '#libs/events/registry.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+
+/** The doorbell may be lost: the feed looks this often anyway. */
+const LOOK_MS = 1_000;
+/** Entries that are read, and kept for all subscribers, at a time. */
+const ENTRIES_PER_READ = 100;
+const KEPT_ENTRIES = 500;
+/** Rows of one entry that are kept for all; larger entries are read by each subscriber in pages. */
+const KEPT_ROWS_PER_ENTRY = 500;
+const KEPT_ROWS = 20_000;
+
+/** An entry with its rows, read once per process; `rows` is null when they are too many to keep. */
+interface KeptEntry {
+  readonly entry: FeedEntry;
+  readonly rows: readonly Row[] | null;
+}
+
+/**
+ * The commit log as this process has read it. Replay and live are the same reading at different positions, so there is no
+ * seam between them: what is kept comes from memory, everything else from Postgres.
+ */
+export class CommitFeed {
+  private head = 0;
+  private currentEpoch = '';
+  private readonly kept = new Map<number, KeptEntry>();
+  private keptRows = 0;
+  private liveFrom = new Map<string, number>();
+  private readonly waiting = new Set<() => void>();
+  private timer: NodeJS.Timeout | null = null;
+  private looking: Promise<void> | null = null;
+  private again = false;
+  private stopRinging: (() => Promise<void>) | null = null;
+  private closed = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Begins to listen to the doorbell and to look once a second. Works without a database or a broker until they are back. */
+  async start(broker: Pick<Broker, 'onRing'>): Promise<void> {
+    this.stopRinging = await broker.onRing((position) => {
+      if (position > this.head) this.look();
+    });
+    this.timer = setInterval(() => this.look(), LOOK_MS);
+    this.look();
+  }
+
+  /** Id of the ledger, and the last position that has been read. @throws when the database can't be reached */
+  async now(): Promise<{ position: number; epoch: string }> {
+    if (!this.currentEpoch) await this.refresh();
+    return { position: this.head, epoch: this.currentEpoch };
+  }
+
+  /** Waits until there is something behind `position`, at most for a time. @returns whether there is. */
+  async until(position: number, ms: number): Promise<boolean> {
+    if (this.head > position || this.closed) return this.head > position;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.waiting.add(done);
+    });
+    return this.head > position;
+  }
+
+  /** Some entries behind a position, in order, with their rows where they are kept. */
+  async after(position: number): Promise<KeptEntry[]> {
+    const found: KeptEntry[] = [];
+    for (let p = position + 1; this.kept.has(p) && found.length < ENTRIES_PER_READ; p++)
+      found.push(this.kept.get(p)!);
+    if (found.length) return found;
+    const entries = await entriesAfter(this.database.statements, position, ENTRIES_PER_READ);
+    return entries.map((entry) => ({ entry, rows: null }));
+  }
+
+  /** Whether a row is history: below the block at which its source's news began. */
+  isHistory(event: EventDefinition, row: Row): boolean {
+    const from = this.liveFrom.get(`${row.chainId} ${row.address} ${event.name}`);
+    return from === undefined || (row.blockNumber as number) < from;
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** Ends all waiting; subscribers see `isClosed`. */
+  async close(): Promise<void> {
+    this.closed = true;
+    if (this.timer) clearInterval(this.timer);
+    for (const done of [...this.waiting]) done();
+    await this.stopRinging?.();
+    await this.looking;
+  }
+
+  /** Reads what is new; a ring during that makes it read once more. */
+  private look(): void {
+    if (this.looking) {
+      this.again = true;
+      return;
+    }
+    this.looking = this.refresh()
+      .catch((error: Error) => this.logger.warn(`the commit log can't be read: ${error.message}`))
+      .finally(() => {
+        this.looking = null;
+        if (this.again && !this.closed) {
+          this.again = false;
+          this.look();
+        }
+      });
+  }
+
+  private async refresh(): Promise<void> {
+    const { statements } = this.database;
+    const { position, epoch } = await feedHead(statements);
+    if (epoch !== this.currentEpoch || position < this.head) this.forget(epoch, position);
+    if (position === this.head) return;
+    this.liveFrom = await liveFromBySource(statements);
+    // only the newest are worth keeping; subscribers that are further behind read for themselves
+    const first = Math.max(this.head, position - KEPT_ENTRIES);
+    for (let at = first; at < position; ) {
+      const entries = await entriesAfter(statements, at, ENTRIES_PER_READ);
+      if (!entries.length) break;
+      for (const entry of entries) this.keep({ entry, rows: await this.rowsToKeep(entry) });
+      at = entries.at(-1)!.position;
+      this.advance(at);
+    }
+  }
+
+  private async rowsToKeep(entry: FeedEntry): Promise<readonly Row[] | null> {
+    if (entry.kind !== 'write' || !this.waiting.size) return null;
+    const event = eventByName(entry.event);
+    if (!event) return [];
+    const rows = await rowsOfWrite(this.database.statements, event, entry, null, KEPT_ROWS_PER_ENTRY + 1);
+    return rows.length > KEPT_ROWS_PER_ENTRY ? null : rows;
+  }
+
+  private keep(kept: KeptEntry): void {
+    this.kept.set(kept.entry.position, kept);
+    this.keptRows += kept.rows?.length ?? 0;
+    for (const [position, old] of this.kept) {
+      if (this.kept.size <= KEPT_ENTRIES && this.keptRows <= KEPT_ROWS) break;
+      this.kept.delete(position);
+      this.keptRows -= old.rows?.length ?? 0;
+    }
+  }
+
+  private advance(position: number): void {
+    this.head = position;
+    for (const done of [...this.waiting]) done();
+  }
+
+  private forget(epoch: string, position: number): void {
+    this.kept.clear();
+    this.keptRows = 0;
+    this.head = Math.max(0, position - KEPT_ENTRIES);
+    this.currentEpoch = epoch;
+  }
+}

@@ -1,0 +1,31 @@
+import { events } from '#libs/events/registry.js';
+
+const event = events[0]!;
+const field = `${event.name[0]!.toLowerCase()}${event.name.slice(1)}Events`;
+const columns = event.columns.map((column) => column.property).join(' ');
+
+/** What GraphiQL shows at first: tabs that work as they are. */
+export const defaultTabs = [
+  `# The newest events. Add a where: { … } (Ctrl-Space completes), page on with after: pageInfo.endCursor.
+query Newest {
+  ${field}(first: 20) {
+    nodes { id blockTimestamp finality ${columns} }
+    pageInfo { hasNextPage endCursor }
+    asOf
+  }
+}
+`,
+  `# New events as they are stored. Give the last cursor as since: "…" to go on where you were.
+subscription Live {
+  ${field} {
+    cursor
+    changes { type node { id blockNumber blockTimestamp finality ${columns} } }
+  }
+}
+`,
+  `# How the chains are doing.
+query Chains {
+  chains { id name state reason head finalized lastProcessedBlock lagBlocks lagSeconds backfill { progress etaSeconds } }
+}
+`,
+];

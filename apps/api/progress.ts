@@ -1,0 +1,87 @@
+import { type ChainStatus, chainStatuses } from '#libs/database/chain-status.js';
+import type { Database } from '#libs/database/database.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+
+/** Rates are measured over the last this many samples, one a second. */
+const SAMPLES = 30;
+const SAMPLE_MS = 1_000;
+
+/** How far the history of a chain is stored. */
+export interface BackfillProgress {
+  /** Blocks from the start blocks to finality, over all sources. */
+  readonly blocksWanted: number;
+  readonly blocksStored: number;
+  /** 0 to 1; 1 when nothing is missing. */
+  readonly fraction: number;
+  /** Blocks stored per second lately; null while unknown. */
+  readonly blocksPerSecond: number | null;
+  /** Seconds until nothing is missing; null while unknown, 0 when done. */
+  readonly etaSeconds: number | null;
+}
+
+/** How much of the blocks up to finality is stored. */
+export function storedBlocks(status: ChainStatus): { wanted: number; stored: number } {
+  const end = (status.finalizedBlock ?? -1) + 1;
+  let [wanted, stored] = [0, 0];
+  for (const { startBlock, coverage } of status.sources) {
+    wanted += Math.max(0, end - startBlock);
+    for (const [from, to] of coverage) stored += Math.max(0, Math.min(to, end) - Math.max(from, startBlock));
+  }
+  return { wanted, stored };
+}
+
+/** Watches how fast the history of each chain is stored. */
+export class ProgressWatch {
+  private readonly samples = new Map<number, { at: number; stored: number }[]>();
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly database: Database,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.timer = setInterval(() => {
+      this.statuses().catch((error: Error) => this.logger.debug(`no status: ${error.message}`));
+    }, SAMPLE_MS);
+  }
+
+  stop(): void {
+    if (this.timer) clearInterval(this.timer);
+  }
+
+  /** Status of all chains, read now; each reading is a sample. */
+  async statuses(): Promise<ChainStatus[]> {
+    const statuses = await chainStatuses(this.database.statements);
+    for (const status of statuses) this.sample(status);
+    return statuses;
+  }
+
+  progressOf(status: ChainStatus): BackfillProgress {
+    const { wanted, stored } = storedBlocks(status);
+    const samples = this.samples.get(status.chainId) ?? [];
+    const [first, last] = [samples[0], samples.at(-1)];
+    const rate =
+      first && last && last.at > first.at
+        ? ((last.stored - first.stored) * 1_000) / (last.at - first.at)
+        : null;
+    const missing = wanted - stored;
+    const eta = rate !== null && rate > 0 ? missing / rate : null;
+    return {
+      blocksWanted: wanted,
+      blocksStored: stored,
+      fraction: wanted ? stored / wanted : 1,
+      blocksPerSecond: rate,
+      etaSeconds: missing === 0 ? 0 : eta,
+    };
+  }
+
+  private sample(status: ChainStatus): void {
+    const samples = this.samples.get(status.chainId) ?? [];
+    const at = performance.now();
+    if (samples.length && at - samples.at(-1)!.at < SAMPLE_MS / 2) return;
+    samples.push({ at, stored: storedBlocks(status).stored });
+    if (samples.length > SAMPLES) samples.shift();
+    this.samples.set(status.chainId, samples);
+  }
+}

@@ -1,0 +1,25 @@
+import 'reflect-metadata';
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
+import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
+import { events } from '#libs/events/registry.js';
+import { chainResolver } from './chain-resolver.js';
+import { eventResolver, type ResolverParts } from './event-resolver.js';
+import type { ProgressWatch } from './progress.js';
+
+/** The GraphQL schema: chains, and every event type of the registry. Call it once per process: type-graphql keeps types globally. */
+export function buildApiSchema(parts: ResolverParts & { progress: ProgressWatch }): GraphQLSchema {
+  const resolvers = [chainResolver(parts.progress), ...events.map((event) => eventResolver(event, parts))];
+  return buildSchemaSync({
+    resolvers: resolvers as unknown as NonEmptyArray<new () => object>,
+    validate: false,
+    // every subscription brings its own source; type-graphql asks for a pub/sub all the same
+    pubSub: { publish() {}, subscribe: () => ({ [Symbol.asyncIterator]: () => emptyIterator }) },
+  });
+}
+
+const emptyIterator: AsyncIterator<unknown> = { next: async () => ({ done: true, value: undefined }) };
+
+/** The schema as it is committed in schema.graphql. */
+export function schemaText(schema: GraphQLSchema): string {
+  return `# Written by npm run schema. Don't edit it.\n\n${printSchema(lexicographicSortSchema(schema))}\n`;
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { Miner } from '#apps/devchain/miner.js';
+import { startDevchainServer } from '#apps/devchain/server.js';
+import { openChain, StateFile } from '#apps/devchain/state-file.js';
+import type { ChainConfig } from '#libs/config/config.js';
+import type { Logger } from '#libs/telemetry/logger.js';
+
+const CHAIN_ID = 1337;
+const GATEWAY = '0x3a23f943181408eac424116af7b7790c94cb97a5';
+/** Blocks that are there when the demo starts for the first time: some seconds of history to watch. */
+const HISTORY = 20_000;
+const BLOCK_TIME_MS = 1_000;
+/** Mean blocks between reorgs: about one a minute. */
+const REORG_EVERY = 60;
+const FINALITY_DEPTH = 20;
+
+/** A running simulated chain, and how to follow it. */
+export interface DemoChain {
+  readonly config: ChainConfig;
+  close(): Promise<void>;
+}
+
+/** Starts the simulated chain of the demo; a restart continues the same chain, since the monitor has stored its final blocks. */
+export async function startDemoChain(
+  dataDirectory: string,
+  events: readonly string[],
+  logger: Logger,
+): Promise<DemoChain> {
+  const stateFile = join(dataDirectory, 'devchain.json');
+  const chain = await openChain(stateFile, {
+    seed: 'demo',
+    chainId: CHAIN_ID,
+    head: HISTORY,
+    blockTimeMs: BLOCK_TIME_MS,
+    finalityDepth: FINALITY_DEPTH,
+  });
+  const file = new StateFile(chain, stateFile, logger);
+  const server = await startDevchainServer({ chain });
+  await file.save();
+  const miner = new Miner(chain, { reorgEvery: REORG_EVERY });
+  miner.start();
+  return {
+    config: {
+      chainId: CHAIN_ID,
+      chainName: 'Simulated chain',
+      rpcUrls: [server.url, server.wsUrl],
+      addresses: [GATEWAY],
+      events,
+      startBlock: 1,
+      batchSize: 1_000,
+      pollingIntervalMs: BLOCK_TIME_MS / 2,
+      confirmations: null,
+      fallbackConfirmations: FINALITY_DEPTH,
+      bloomProvesAbsence: true,
+    },
+    async close() {
+      miner.stop();
+      await server.close();
+      await file.close();
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import '#libs/telemetry/node-version.js';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { startApi } from '#apps/api/server.js';
+import { followChain } from '#apps/fetcher/fetcher.js';
+import { Worker } from '#apps/worker/worker.js';
+import type { Broker } from '#libs/broker/broker.js';
+import { createInProcessBroker } from '#libs/broker/in-process.js';
+import { connectRabbit } from '#libs/broker/rabbit.js';
+import { localConfig } from '#libs/config/config.js';
+import { Database } from '#libs/database/database.js';
+import { migrate } from '#libs/database/migrate.js';
+import { events } from '#libs/events/registry.js';
+import { createLogger } from '#libs/telemetry/logger.js';
+import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
+import { startDemoChain } from './demo-chain.js';
+import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { showStatus } from './status-line.js';
+
+await runProcess(async (stop) => {
+  const eventNames = events.map((event) => event.name);
+  const config = localConfig(process.env, eventNames);
+  const logger = createLogger('event-monitor', config.logLevel);
+  const dataDirectory = resolve(config.dataDirectory);
+  mkdirSync(dataDirectory, { recursive: true });
+
+  const postgres = config.databaseUrl
+    ? null
+    : await startEmbeddedPostgres({ dir: join(dataDirectory, 'postgres') });
+  const database = Database.open(config.databaseUrl ?? postgres!.url);
+  await migrate(database);
+  const broker: Broker = config.rabbitmqUrl
+    ? await connectRabbit({
+        url: config.rabbitmqUrl,
+        prefix: config.queuePrefix,
+        logger,
+        name: 'local',
+        signal: stop,
+      })
+    : createInProcessBroker({ logger });
+  const demo = config.chain ? null : await startDemoChain(dataDirectory, eventNames, logger);
+  const chain = config.chain ?? demo!.config;
+  const worker = await Worker.start({ database, broker, logger });
+  const api = await startApi({ ...config, database, broker, logger });
+  process.stdout.write(banner(api.url, chain.chainName, demo !== null, postgres !== null));
+  const hideStatus = showStatus(database, chain.chainId, process.stdout);
+  const fetching = followChain({ config: chain, database, broker, logger }, stop);
+
+  await Promise.race([untilStopped(stop), fetching]);
+  hideStatus();
+  await api.close();
+  await fetching;
+  await worker.stop();
+  await broker.close();
+  await demo?.close();
+  await database.close();
+  await postgres?.stop();
+});
+
+function banner(url: string, chain: string, demo: boolean, embedded: boolean): string {
+  const lines = [
+    '',
+    `  Event Monitor follows ${chain}${demo ? ' (set CHAIN_ID and RPC_URLS for a real one)' : ''}`,
+    '',
+    `    Status            ${url}/status`,
+    `    Query, subscribe  ${url}/graphql`,
+    embedded
+      ? '    Data              kept in .data (delete the folder to begin anew)'
+      : '    Data              in your Postgres',
+    '',
+    '  Ctrl-C stops everything.',
+    '',
+    '',
+  ];
+  return lines.join('\n');
+}

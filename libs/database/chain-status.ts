@@ -1,0 +1,91 @@
+import { sql } from 'kysely';
+import type { SqlExecutor } from './database.js';
+import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
+
+/** A source as the status shows it. */
+export interface SourceStatus {
+  readonly address: string;
+  readonly event: string;
+  readonly startBlock: number;
+  readonly liveFrom: number | null;
+  /** Half-open ranges. */
+  readonly coverage: BlockRanges;
+}
+
+/** Everything the database knows about how a chain is doing. */
+export interface ChainStatus {
+  readonly chainId: number;
+  readonly name: string;
+  readonly state: string;
+  readonly stateReason: string | null;
+  readonly stateAt: Date;
+  readonly headBlock: number | null;
+  readonly headTimestamp: Date | null;
+  readonly finalizedBlock: number | null;
+  readonly lastProcessedBlock: number | null;
+  /** Whether a fetcher's lease runs. */
+  readonly led: boolean;
+  /** Logs that could not be decoded. */
+  readonly undecodable: number;
+  readonly sources: readonly SourceStatus[];
+}
+
+/** Status of all chains, by id. */
+export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[]> {
+  const chains = await sql<Record<string, unknown>>`
+    select c.*, coalesce(l.expires_at > clock_timestamp(), false) as led,
+      (select count(*) from undecodable_log u where u.chain_id = c.chain_id) as undecodable
+    from chain c left join chain_lane l using (chain_id) order by c.chain_id`.execute(executor);
+  const sources = await sql<Record<string, string | null>>`
+    select chain_id, '0x' || encode(address, 'hex') as address, event, start_block, live_from, coverage::text as coverage
+    from source where retired_at is null order by id`.execute(executor);
+  return chains.rows.map((row) => ({
+    chainId: Number(row.chain_id),
+    name: String(row.name),
+    state: String(row.state),
+    stateReason: row.state_reason as string | null,
+    stateAt: new Date(row.state_at as string),
+    headBlock: orNull(row.head_block),
+    headTimestamp: row.head_timestamp ? new Date(row.head_timestamp as string) : null,
+    finalizedBlock: orNull(row.finalized_block),
+    lastProcessedBlock: orNull(row.last_processed_block),
+    led: Boolean(row.led),
+    undecodable: Number(row.undecodable),
+    sources: sources.rows.filter((s) => s.chain_id === row.chain_id).map(sourceOf),
+  }));
+}
+
+function sourceOf(row: Record<string, string | null>): SourceStatus {
+  return {
+    address: row.address!,
+    event: row.event!,
+    startBlock: Number(row.start_block),
+    liveFrom: orNull(row.live_from),
+    coverage: parseMultirange(row.coverage!),
+  };
+}
+
+function orNull(value: unknown): number | null {
+  return value === null || value === undefined ? null : Number(value);
+}
+
+/** Number of rows of an event that are in the chain, from the planner's statistics where they are many (cheap, not exact). */
+export async function approximateRows(executor: SqlExecutor, table: string): Promise<number> {
+  const { rows } = await sql<{ n: string }>`
+    select greatest(reltuples, 0)::bigint as n from pg_class where oid = to_regclass(${table})`.execute(
+    executor,
+  );
+  const estimate = Number(rows[0]?.n ?? 0);
+  if (estimate > 200_000) return estimate;
+  const exact = await sql<{
+    n: string;
+  }>`select count(*) as n from ${sql.table(table)} where not removed`.execute(executor);
+  return Number(exact.rows[0]!.n);
+}
+
+/** Recorded finality by chain id; chains without one are left out. */
+export async function finalizedBlocks(executor: SqlExecutor): Promise<Map<number, number>> {
+  const { rows } = await sql<{ chain_id: string; finalized_block: string }>`
+    select chain_id, finalized_block from chain where finalized_block is not null`.execute(executor);
+  return new Map(rows.map((row) => [Number(row.chain_id), Number(row.finalized_block)]));
+}

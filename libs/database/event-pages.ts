@@ -1,0 +1,120 @@
+import { type RawBuilder, sql } from 'kysely';
+import { type Column, type ColumnValue, fromSql } from '#libs/events/column.js';
+import type { EventDefinition } from '#libs/events/event.js';
+import { type Condition, conditionSql, type Row, sqlValue } from './condition.js';
+import type { SqlExecutor } from './database.js';
+
+/** One column of an order. */
+export interface OrderColumn {
+  readonly column: Column;
+  readonly descending: boolean;
+}
+
+/** Which rows, in which order, from where. */
+export interface PageRequest {
+  readonly condition: Condition;
+  readonly includeRemoved: boolean;
+  /** Unique as a whole: see `completeOrder`. */
+  readonly order: readonly OrderColumn[];
+  /** Values of the order's columns: rows strictly behind them (before them when `backwards`). */
+  readonly from: readonly ColumnValue[] | null;
+  /** Read from the end: the last rows before `from`. */
+  readonly backwards: boolean;
+  readonly limit: number;
+}
+
+/** Newest first: the order of pages when none is asked for, and the tie breakers of every other. */
+const newestFirst: readonly (readonly [property: string, descending: boolean])[] = [
+  ['blockTimestamp', true],
+  ['chainId', false],
+  ['blockNumber', true],
+  ['txIndex', true],
+  ['logIndex', true],
+  // the indexes should decide; chains that number logs per transaction need the hash to be unique
+  ['txHash', true],
+];
+
+/** The columns asked for, followed by those that make the order unique and are newest first. */
+export function completeOrder(event: EventDefinition, asked: readonly OrderColumn[]): OrderColumn[] {
+  const order = asked.filter((o, i) => asked.findIndex((other) => other.column === o.column) === i);
+  for (const [property, descending] of newestFirst) {
+    const column = event.allColumns.find((c) => c.property === property)!;
+    if (!order.some((o) => o.column === column)) order.push({ column, descending });
+  }
+  return order;
+}
+
+/** Reads one page by keyset, in the order asked for (also when read backwards). */
+export async function readPage(
+  executor: SqlExecutor,
+  event: EventDefinition,
+  request: PageRequest,
+): Promise<Row[]> {
+  const { order, backwards, from, limit } = request;
+  const directions = order.map((o) => ({ ...o, descending: o.descending !== backwards }));
+  const by = sql.join(
+    directions.map((o) => sql`t.${sql.ref(o.column.name)} ${sql.raw(o.descending ? 'desc' : 'asc')}`),
+  );
+  const behind = from ? sql` and ${keyset(directions, from)}` : sql``;
+  const { rows } = await sql<Record<string, unknown>>`
+    select ${columnList(event)} from ${sql.table(event.table)} t
+    where ${wanted(request)}${behind} order by ${by} limit ${limit}`.execute(executor);
+  const read = rows.map((row) => rowOf(event, row));
+  return backwards ? read.reverse() : read;
+}
+
+/** Number of rows that match. */
+export async function countRows(
+  executor: SqlExecutor,
+  event: EventDefinition,
+  request: Pick<PageRequest, 'condition' | 'includeRemoved'>,
+): Promise<number> {
+  const { rows } = await sql<{ n: string }>`
+    select count(*) as n from ${sql.table(event.table)} t where ${wanted(request)}`.execute(executor);
+  return Number(rows[0]!.n);
+}
+
+/** The row of a key, removed or not, or null. */
+export async function readRow(
+  executor: SqlExecutor,
+  event: EventDefinition,
+  key: { chainId: number; txHash: string; logIndex: number },
+): Promise<Row | null> {
+  const { rows } = await sql<Record<string, unknown>>`
+    select ${columnList(event)} from ${sql.table(event.table)} t
+    where chain_id = ${key.chainId} and tx_hash = ${`\\x${key.txHash.slice(2)}`}::text::bytea and log_index = ${key.logIndex}`.execute(
+    executor,
+  );
+  return rows[0] ? rowOf(event, rows[0]) : null;
+}
+
+/** All columns of an event, for `select`; from table `t`. */
+export function columnList(event: EventDefinition): RawBuilder<unknown> {
+  return sql.join(event.allColumns.map((c) => sql`t.${sql.ref(c.name)}`));
+}
+
+/** A selected row with its values in TypeScript's form. */
+export function rowOf(event: EventDefinition, row: Record<string, unknown>): Row {
+  return Object.fromEntries(event.allColumns.map((c) => [c.property, fromSql(c.kind, row[c.name])]));
+}
+
+function wanted({
+  condition,
+  includeRemoved,
+}: Pick<PageRequest, 'condition' | 'includeRemoved'>): RawBuilder<unknown> {
+  return includeRemoved ? conditionSql(condition) : sql`not t.removed and ${conditionSql(condition)}`;
+}
+
+/** Rows behind a key in an order with mixed directions: (a > x) or (a = x and b < y) or … */
+function keyset(order: readonly OrderColumn[], from: readonly ColumnValue[]): RawBuilder<unknown> {
+  const ref = (o: OrderColumn) => sql`t.${sql.ref(o.column.name)}`;
+  const branches = order.map((o, i) => {
+    const equal = order.slice(0, i).map((e, j) => sql`${ref(e)} = ${sqlValue(e.column, from[j]!)}`);
+    const past = sql`${ref(o)} ${sql.raw(o.descending ? '<' : '>')} ${sqlValue(o.column, from[i]!)}`;
+    return sql`(${sql.join([...equal, past], sql` and `)})`;
+  });
+  // said once more on the leading column alone, so that its index bounds the scan
+  const [first] = order;
+  const bound = sql`${ref(first!)} ${sql.raw(first!.descending ? '<=' : '>=')} ${sqlValue(first!.column, from[0]!)}`;
+  return sql`${bound} and (${sql.join(branches, sql` or `)})`;
+}

@@ -1,0 +1,131 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { EventDefinition } from '#libs/events/event.js';
+import type { Row } from './condition.js';
+import type { SqlExecutor } from './database.js';
+import { columnList, rowOf } from './event-pages.js';
+
+/** An entry of the commit log as a reader sees it. */
+export type FeedEntry =
+  | {
+      readonly kind: 'write';
+      readonly position: number;
+      readonly chainId: number;
+      readonly event: string;
+      readonly writeId: number;
+    }
+  | {
+      readonly kind: 'finality';
+      readonly position: number;
+      readonly chainId: number;
+      readonly from: number | null;
+      readonly to: number;
+    };
+
+/** Where a row stands within its position: block, transaction, log, and the transaction's hash. */
+export type RowKey = readonly [blockNumber: number, txIndex: number, logIndex: number, txHash: string];
+
+/** The last position, and the id of the ledger that it belongs to. */
+export async function feedHead(executor: SqlExecutor): Promise<{ position: number; epoch: string }> {
+  const { rows } = await sql<{ position: string; epoch: string }>`
+    select position, epoch from feed_counter where id = 1`.execute(executor);
+  return { position: Number(rows[0]!.position), epoch: rows[0]!.epoch };
+}
+
+/** Entries behind a position, in order. What is visible is always a prefix: positions are taken in commit order. */
+export async function entriesAfter(
+  executor: SqlExecutor,
+  position: number,
+  limit: number,
+): Promise<FeedEntry[]> {
+  const { rows } = await sql<Record<string, string | null>>`
+    select position, kind, chain_id, event, write_id, from_block, to_block from feed_commit
+    where position > ${position} order by position limit ${limit}`.execute(executor);
+  return rows.map((row) => {
+    const base = { position: Number(row.position), chainId: Number(row.chain_id) };
+    if (row.kind === 'write')
+      return { ...base, kind: 'write', event: row.event!, writeId: Number(row.write_id) };
+    return {
+      ...base,
+      kind: 'finality',
+      from: row.from_block === null ? null : Number(row.from_block),
+      to: Number(row.to_block),
+    };
+  });
+}
+
+/** Finality as of a position: the `to` of the chain's last finality entry at or before it; null when there is none. */
+export async function finalityAsOf(
+  executor: SqlExecutor,
+  chainId: number,
+  position: number,
+): Promise<number | null> {
+  const { rows } = await sql<{ to_block: string }>`
+    select to_block from feed_commit
+    where chain_id = ${chainId} and kind = 'finality' and position <= ${position}
+    order by position desc limit 1`.execute(executor);
+  return rows[0] ? Number(rows[0].to_block) : null;
+}
+
+/** Rows whose last touch was this write, in the order of blocks, behind `after`; a row touched again has left it. */
+export async function rowsOfWrite(
+  executor: SqlExecutor,
+  event: EventDefinition,
+  entry: FeedEntry & { kind: 'write' },
+  after: RowKey | null,
+  limit: number,
+): Promise<Row[]> {
+  return rowsWhere(
+    executor,
+    event,
+    sql`t.write_id = ${entry.writeId} and t.chain_id = ${entry.chainId}`,
+    after,
+    limit,
+  );
+}
+
+/**
+ * Rows that became final by this entry: of its heights, last touched at an earlier position, in the chain. Those touched
+ * at a later one are told there.
+ */
+export async function rowsOfFinality(
+  executor: SqlExecutor,
+  event: EventDefinition,
+  entry: FeedEntry & { kind: 'finality' },
+  after: RowKey | null,
+  limit: number,
+): Promise<Row[]> {
+  const condition = sql`t.chain_id = ${entry.chainId} and t.block_number > ${entry.from ?? -1} and t.block_number <= ${entry.to}
+    and not t.removed and exists (select 1 from feed_commit f where f.write_id = t.write_id
+      and f.chain_id = t.chain_id and f.event = ${event.name} and f.position < ${entry.position})`;
+  return rowsWhere(executor, event, condition, after, limit);
+}
+
+async function rowsWhere(
+  executor: SqlExecutor,
+  event: EventDefinition,
+  condition: RawBuilder<unknown>,
+  after: RowKey | null,
+  limit: number,
+): Promise<Row[]> {
+  const behind = after
+    ? sql`and (t.block_number, t.tx_index, t.log_index, t.tx_hash) >
+        (${after[0]}, ${after[1]}, ${after[2]}, ${`\\x${after[3].slice(2)}`}::text::bytea)`
+    : sql``;
+  const { rows } = await sql<Record<string, unknown>>`
+    select ${columnList(event)} from ${sql.table(event.table)} t where ${condition} ${behind}
+    order by t.block_number, t.tx_index, t.log_index, t.tx_hash limit ${limit}`.execute(executor);
+  return rows.map((row) => rowOf(event, row));
+}
+
+/** The key of a row within its position. */
+export function rowKey(row: Row): RowKey {
+  return [row.blockNumber as number, row.txIndex as number, row.logIndex as number, row.txHash as string];
+}
+
+/** First block of news of each source, by `chainId address event`; what lies below is history. */
+export async function liveFromBySource(executor: SqlExecutor): Promise<Map<string, number>> {
+  const { rows } = await sql<{ key: string; live_from: string }>`
+    select chain_id || ' 0x' || encode(address, 'hex') || ' ' || event as key, live_from
+    from source where live_from is not null`.execute(executor);
+  return new Map(rows.map((row) => [row.key, Number(row.live_from)]));
+}
