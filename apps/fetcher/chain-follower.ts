@@ -20,7 +20,7 @@ import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import { HistoryLane } from './history-lane.js';
 import { Lead } from './lead.js';
-import { type NewsLane, OtherFinalBlock } from './news-lane.js';
+import type { NewsLane } from './news-lane.js';
 
 /** How often the lease is renewed, and a standby looks whether it is free. */
 const RENEW_MS = 2_000;
@@ -216,7 +216,7 @@ export class ChainFollower {
     const { message } = error as Error;
     if (error instanceof RpcUnavailable)
       this.setState(
-        error.failures.every((f) => f instanceof OtherFinalBlock) ? 'halted' : 'unreachable',
+        error.failures.every((f) => f.kind === 'other_final_block') ? 'halted' : 'unreachable',
         message,
       );
     else this.parts.logger.warn(message);

@@ -2,7 +2,6 @@ import { MESSAGE_TARGET_BYTES, type StatedBlock } from '#libs/broker/messages.js
 import type { BlockHeader } from '#libs/chain/block-header.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { Endpoint, FinalityRule, LogFilter } from '#libs/chain/endpoint.js';
-import { RpcError } from '#libs/chain/rpc-error.js';
 import { type Decision, decide, type Seen } from './decide.js';
 import { type Lead, WINDOW } from './lead.js';
 
@@ -25,9 +24,6 @@ export interface NewsOptions {
   readonly finality: () => FinalityRule;
   readonly bloomProvesAbsence: boolean;
 }
-
-/** The endpoint shows another block at a height that is final for us (DESIGN §3.2). */
-export class OtherFinalBlock extends RpcError {}
 
 /** Says a chain's news: looks at one endpoint's view at a time, decides, and states blocks or finality. */
 export class NewsLane {
@@ -151,21 +147,10 @@ function assertFinalBlock(
   ours: string,
   theirs: BlockHeader | null | undefined,
 ): void {
-  if (!theirs) {
-    throw new RpcError({
-      kind: 'head_behind',
-      host: endpoint.host,
-      method: 'eth_getBlockByNumber',
-      message: `doesn't show block ${number}, which is final`,
-    });
-  }
+  if (!theirs) throw endpoint.blockError('head_behind', `doesn't show block ${number}, which is final`);
   if (theirs.hash !== ours) {
-    throw new OtherFinalBlock({
-      kind: 'bad_data',
-      host: endpoint.host,
-      method: 'eth_getBlockByNumber',
-      message: `shows block ${number} as ${theirs.hash}, stored as final is ${ours}`,
-    });
+    const message = `shows block ${number} as ${theirs.hash}, stored as final is ${ours}`;
+    throw endpoint.blockError('other_final_block', message);
   }
 }
 
@@ -174,7 +159,7 @@ function assertLinked(endpoint: Endpoint, headers: readonly BlockHeader[], paren
   for (const header of headers) {
     if (expected !== undefined && header.parentHash !== expected) {
       const message = `block ${header.number} is not a child of ${expected}: the chain changed while it was read`;
-      throw new RpcError({ kind: 'bad_data', host: endpoint.host, method: 'eth_getBlockByNumber', message });
+      throw endpoint.blockError('bad_data', message);
     }
     expected = header.hash;
   }
@@ -189,5 +174,5 @@ function safeBlock(
   const message = finalized.header
     ? `its final block ${finalized.number} is above its head ${head.number}`
     : `doesn't show block ${finalized.number}, which is final`;
-  throw new RpcError({ kind: 'head_behind', host: endpoint.host, method: 'eth_getBlockByNumber', message });
+  throw endpoint.blockError('head_behind', message);
 }
