@@ -55,6 +55,13 @@ export class System {
     return child;
   }
 
+  /** Starts an API on a free port; resolves when it answers. */
+  async startApi(env: Record<string, string> = {}): Promise<{ process: SystemProcess; url: string }> {
+    const child = await this.start('api', { PORT: '0', ...env });
+    const [url] = await child.untilOutput(/http:\/\/127\.0\.0\.1:\d+/, 60_000);
+    return { process: child, url };
+  }
+
   /** Ends a process as a crash would. */
   async kill(child: SystemProcess): Promise<void> {
     await child.end('SIGKILL');
