@@ -26,7 +26,9 @@ export async function startAnvil(options: { args?: readonly string[]; port?: num
   const program = existsSync(packaged) ? packaged : 'anvil';
   const listen = ['--host', '127.0.0.1', '--port', String(options.port ?? 0)];
   const anvil = await spawnOwned(program, [...listen, ...(options.args ?? [])]);
-  const [, port] = await anvil.untilOutput(/Listening on 127\.0\.0\.1:(\d+)/, START_PATIENCE_MS);
+  const listening = anvil.untilOutput(/Listening on 127\.0\.0\.1:(\d+)/, START_PATIENCE_MS);
+  listening.catch(() => anvil.end('SIGKILL'));
+  const [, port] = await listening;
   return {
     url: `http://127.0.0.1:${port}`,
     wsUrl: `ws://127.0.0.1:${port}`,
