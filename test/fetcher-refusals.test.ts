@@ -1,0 +1,52 @@
+import { afterEach, expect, inject, test } from 'vitest';
+import { startAnvil } from './services/anvil.js';
+import { query } from './services/query.js';
+import { System } from './services/system.js';
+import { until } from './services/until.js';
+
+const closing: (() => Promise<unknown> | unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function system(env: Record<string, string>): Promise<System> {
+  const made = await System.create(inject('postgresUrl'), inject('rabbitmqUrl'), env);
+  closing.push(() => made.stop());
+  return made;
+}
+
+test('a fetcher refuses an endpoint of another chain, and says both ids', async () => {
+  const anvil = await startAnvil();
+  closing.push(() => anvil.stop());
+  const fetcher = await (await system({ CHAIN_ID: '1', RPC_URLS: anvil.url })).start('fetcher');
+  await fetcher.exited;
+  expect(fetcher.output()).toContain('is an endpoint of chain 31337, but CHAIN_ID says 1');
+}, 60_000);
+
+test('a chain whose RPC is down says so in its state, without the key in the URL, and is followed once it is up', async () => {
+  const anvil = await startAnvil();
+  await anvil.stop();
+  const env = {
+    CHAIN_ID: '31337',
+    CONTRACT_ADDRESS: `0x${'aa'.repeat(20)}`,
+    START_BLOCK: '0',
+    CONFIRMATIONS: '0',
+  };
+  const running = await system({ ...env, RPC_URLS: `${anvil.url}/v2/secret-key` });
+  const fetcher = await running.start('fetcher');
+  await running.start('worker');
+  const reason = await until('the state', async () => {
+    const [chain] = await query<{ state: string; reason: string }>(
+      running.databaseUrl,
+      'select state, state_reason as reason from chain',
+    );
+    return chain?.state === 'unreachable' && chain.reason;
+  });
+  expect(reason).toContain('127.0.0.1');
+  expect(`${reason}${fetcher.output()}`).not.toContain('secret-key');
+  const port = Number(new URL(anvil.url).port);
+  const again = await startAnvil({ port });
+  closing.push(() => again.stop());
+  await running.untilCovered(31337, 0, () => 0);
+}, 120_000);
