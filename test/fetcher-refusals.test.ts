@@ -33,7 +33,7 @@ test('a chain whose RPC is down says so in its state, without the key in the URL
     START_BLOCK: '0',
     CONFIRMATIONS: '0',
   };
-  const running = await system({ ...env, RPC_URLS: `${anvil.url}/v2/secret-key` });
+  const running = await system({ ...env, RPC_URLS: `${anvil.url}/?apikey=secret-key` });
   const fetcher = await running.start('fetcher');
   await running.start('worker');
   const reason = await until('the state', async () => {
