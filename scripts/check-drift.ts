@@ -1,5 +1,6 @@
 import '#libs/telemetry/node-version.js';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '#apps/local/embedded-postgres.js';
@@ -8,7 +9,8 @@ import { migrate } from '#libs/database/migrate.js';
 
 /** Applies all migrations to an empty database and fails when the entities ask for anything else. */
 async function schemaDrift(): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), 'event-monitor-drift-'));
+  // a path that isn't there yet: as root, Postgres's user could not enter a private folder of ours
+  const dir = join(tmpdir(), `event-monitor-drift-${randomUUID()}`);
   const postgres = await startEmbeddedPostgres({ dir, settings: { fsync: 'off' } });
   try {
     const database = Database.open(postgres.url);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,8 +30,9 @@ async function start(dataDirectory: string, env: Record<string, string> = {}) {
 const untilUp = async (child: Awaited<ReturnType<typeof start>>) =>
   (await child.untilOutput(/(http:\/\/127\.0\.0\.1:\d+)\/status/, 90_000))[1]!;
 
+/** A folder that isn't there yet: as root, Postgres's user could not enter a private one, and the data would go elsewhere. */
 function folder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'event-monitor-start-'));
+  const dir = join(tmpdir(), `event-monitor-start-${randomUUID()}`);
   closing.push(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }

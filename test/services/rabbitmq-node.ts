@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { spawnOwned } from './owned-process.js';
+import { spawnOwned } from '#apps/local/owned-process.js';
 
 /** A private broker of a test. */
 export interface RabbitMqNode {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { whenOrphaned } from './owned-process.js';
+import { whenOrphaned } from '#apps/local/owned-process.js';
 import { findRabbitMq, startRabbitMq, untilReady } from './rabbitmq-node.js';
 
 export { type RabbitMqNode, startRabbitMq } from './rabbitmq-node.js';
