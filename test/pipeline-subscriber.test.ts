@@ -15,7 +15,12 @@ afterEach(async () => {
 });
 
 test('kill -9 of every process: a subscriber that resumes with its cursor, on another API too, misses and repeats nothing', async () => {
-  const chain = SimulatedChain.create({ seed: 'subscriber', chainId: CHAIN_ID, head: 10_000, blockTimeMs: 200 });
+  const chain = SimulatedChain.create({
+    seed: 'subscriber',
+    chainId: CHAIN_ID,
+    head: 10_000,
+    blockTimeMs: 200,
+  });
   const server = await startDevchainServer({ chain });
   closing.push(() => server.close());
   const miner = new Miner(chain, { reorgEvery: 8 });

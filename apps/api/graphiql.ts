@@ -2,14 +2,19 @@ import { events } from '#libs/events/registry.js';
 
 const event = events[0]!;
 const field = `${event.name[0]!.toLowerCase()}${event.name.slice(1)}Events`;
-const columns = event.columns.map((column) => column.property).join(' ');
+const columns = event.columns.map((column) => column.property);
+const indented = (spaces: number) => columns.map((name) => `\n${' '.repeat(spaces)}${name}`).join('');
 
 /** What GraphiQL shows at first: tabs that work as they are. */
 export const defaultTabs = [
   `# The newest events. Add a where: { … } (Ctrl-Space completes), page on with after: pageInfo.endCursor.
 query Newest {
   ${field}(first: 20) {
-    nodes { id blockTimestamp finality ${columns} }
+    nodes {
+      id
+      blockTimestamp
+      finality${indented(6)}
+    }
     pageInfo { hasNextPage endCursor }
     asOf
   }
@@ -19,13 +24,35 @@ query Newest {
 subscription Live {
   ${field} {
     cursor
-    changes { type node { id blockNumber blockTimestamp finality ${columns} } }
+    changes {
+      type
+      node {
+        id
+        blockNumber
+        blockTimestamp
+        finality${indented(8)}
+      }
+    }
   }
 }
 `,
   `# How the chains are doing.
 query Chains {
-  chains { id name state reason head finalized lastProcessedBlock lagBlocks lagSeconds backfill { progress etaSeconds } }
+  chains {
+    id
+    name
+    state
+    reason
+    head
+    finalized
+    lastProcessedBlock
+    lagBlocks
+    lagSeconds
+    backfill {
+      progress
+      etaSeconds
+    }
+  }
 }
 `,
 ];

@@ -42,7 +42,7 @@ await runProcess(async (stop) => {
   const chain = config.chain ?? demo!.config;
   const worker = await Worker.start({ database, broker, logger });
   const api = await startApi({ ...config, database, broker, logger });
-  process.stdout.write(banner(api.url, chain.chainName, demo !== null, postgres !== null));
+  process.stdout.write(banner(api.url, chain.chainName, demo !== null, postgres?.dir ?? null));
   const hideStatus = showStatus(database, chain.chainId, process.stdout);
   const fetching = followChain({ config: chain, database, broker, logger }, stop);
 
@@ -57,16 +57,14 @@ await runProcess(async (stop) => {
   await postgres?.stop();
 });
 
-function banner(url: string, chain: string, demo: boolean, embedded: boolean): string {
+function banner(url: string, chain: string, demo: boolean, dataFolder: string | null): string {
   const lines = [
     '',
     `  Event Monitor follows ${chain}${demo ? ' (set CHAIN_ID and RPC_URLS for a real one)' : ''}`,
     '',
     `    Status            ${url}/status`,
     `    Query, subscribe  ${url}/graphql`,
-    embedded
-      ? '    Data              kept in .data (delete the folder to begin anew)'
-      : '    Data              in your Postgres',
+    `    Data              ${dataFolder ? `kept in ${dataFolder}` : 'in your Postgres'}`,
     '',
     '  Ctrl-C stops everything.',
     '',
