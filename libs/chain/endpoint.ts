@@ -1,23 +1,20 @@
 import type { ChainLog } from '#libs/events/log.js';
-import { urlHost } from '#libs/telemetry/redact.js';
 import { type BlockHeader, parseHeader } from './block-header.js';
-import { bloomMayContain, explainsBloom, isEmptyBloom } from './bloom.js';
+import { explainsBloom } from './bloom.js';
 import { MalformedValue, quantity, toQuantity } from './hex.js';
+import type { RpcCall, RpcReply } from './json-rpc.js';
+import { bloomVerdict, filterParams, isWanted, type LogFilter } from './log-filter.js';
 import { LogRange } from './log-range.js';
 import { RpcError, type RpcErrorKind } from './rpc-error.js';
 import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
-import { openTransport, type RpcCall, type RpcReply, type RpcTransport } from './rpc-transport.js';
+import { type RequestLimits, RpcConnection } from './rpc-transport.js';
+
+export type { LogFilter };
 
 /** When a block counts as final: by the node's `finalized` tag, or at a depth below the head. */
 export type FinalityRule =
   | { readonly kind: 'tag' }
   | { readonly kind: 'depth'; readonly confirmations: number };
-
-/** Logs of any of these contracts with any of these first topics. */
-export interface LogFilter {
-  readonly addresses: readonly string[];
-  readonly topics: readonly string[];
-}
 
 /** What an endpoint shows at one moment. */
 export interface ChainView {
@@ -28,42 +25,56 @@ export interface ChainView {
   readonly at: ReadonlyMap<number, BlockHeader | null>;
 }
 
-/** Calls per JSON-RPC batch at most; larger ones are split. */
-const BATCH_CALLS = 50;
+/** Failures of a request for the tag that would befall any request. */
+const saysNothingOfTag: ReadonlySet<RpcErrorKind> = new Set(['auth', 'rate_limit', 'timeout']);
 
 /** One RPC endpoint of a chain. All methods throw RpcError. */
 export class Endpoint {
-  readonly host: string;
   /** How many blocks one request for logs may span here. */
   readonly range: LogRange;
-  private readonly transport: RpcTransport;
+  private readonly connection: RpcConnection;
 
-  constructor(url: string, batchSize: number) {
-    this.host = urlHost(url);
+  /** @param batchSize blocks per request for logs at most. @throws TypeError when the URL isn't one. */
+  constructor(url: string, batchSize: number, limits: Partial<RequestLimits> = {}) {
     this.range = new LogRange(batchSize);
-    this.transport = openTransport(url);
+    this.connection = new RpcConnection(url, limits);
+  }
+
+  /** Host and port; URLs may hold keys. */
+  get host(): string {
+    return this.connection.host;
+  }
+
+  /** Changes when another node may answer from now on: a WebSocket ended. */
+  get session(): number {
+    return this.connection.session;
   }
 
   /** The chain's id as the node says it. */
   async chainId(): Promise<number> {
-    const [reply] = await this.send([{ method: 'eth_chainId', params: [] }]);
+    const [reply] = await this.connection.send([{ method: 'eth_chainId', params: [] }]);
     return this.read('eth_chainId', reply!, (result) => quantity(result, 'chain id'));
   }
 
-  /** Whether the node knows the `finalized` tag. */
+  /**
+   * Whether the node knows the `finalized` tag. One that answers `latest` but refuses `finalized` or has null for it doesn't;
+   * a failure that says nothing of the tag is thrown.
+   */
   async knowsFinalizedTag(): Promise<boolean> {
-    const [reply] = await this.send([blockCall('finalized')]);
-    return 'result' in reply! && reply.result !== null;
+    const [head, tagged] = await this.connection.send([blockCall('latest'), blockCall('finalized')]);
+    if (!this.header(head!)) throw this.blockError('head_behind', 'shows no latest block');
+    if ('result' in tagged!) return this.header(tagged) !== null;
+    if (saysNothingOfTag.has(tagged!.error.kind)) throw tagged!.error;
+    return false;
   }
 
   /** Head, final block and the headers at some heights, in one batch. */
   async observe(heights: readonly number[], finality: FinalityRule): Promise<ChainView> {
     const tags = finality.kind === 'tag' ? ['latest', 'finalized'] : ['latest'];
-    const replies = await this.send([...tags, ...heights].map(blockCall));
+    const replies = await this.connection.send([...tags, ...heights].map(blockCall));
     const [head, tagged] = tags.map((_, i) => this.header(replies[i]!));
-    if (!head) throw this.error('head_behind', 'eth_getBlockByNumber', 'shows no latest block');
-    if (finality.kind === 'tag' && !tagged)
-      throw this.error('head_behind', 'eth_getBlockByNumber', 'shows no finalized block');
+    if (!head) throw this.blockError('head_behind', 'shows no latest block');
+    if (finality.kind === 'tag' && !tagged) throw this.blockError('head_behind', 'shows no finalized block');
     const at = new Map(
       heights.map((height, i) => [height, this.headerAt(replies[tags.length + i]!, height)]),
     );
@@ -88,23 +99,19 @@ export class Endpoint {
     filter: LogFilter,
     options: { readonly bloomProvesAbsence: boolean },
   ): Promise<ChainLog[][]> {
-    const asked = headers.filter(
-      (h) => !options.bloomProvesAbsence || isEmptyBloom(h.logsBloom) || mayHold(h, filter),
-    );
-    const replies = await this.send(asked.map((h) => logsCall({ blockHash: h.hash, ...wanted(filter) })));
+    const verdicts = headers.map((header) => ({ header, verdict: bloomVerdict(header, filter) }));
+    const asked = verdicts.filter(({ verdict }) => verdict !== 'none' || !options.bloomProvesAbsence);
+    const params = filterParams(filter);
+    const replies = await this.connection.send(asked.map(({ header }) => logsOfBlock(header, params)));
     const found = new Map<string, ChainLog[]>();
-    for (const [i, header] of asked.entries()) {
-      const logs = this.read('eth_getLogs', replies[i]!, parseLogs);
-      this.assertLogsOf(
-        logs,
-        filter,
-        (log) => log.blockHash === header.hash && log.blockNumber === header.number,
-      );
-      if (!logs.length && !isEmptyBloom(header.logsBloom) && mayHold(header, filter))
-        await this.proveAbsence(header, filter);
+    for (const [i, { header, verdict }] of asked.entries()) {
+      const logs = this.logsOf(header, replies[i]!);
+      this.assertWanted(logs, filter);
+      if (!logs.length && verdict === 'maybe') await this.proveAbsence(header, filter);
+      const blockTimestamp = header.timestamp;
       found.set(
         header.hash,
-        logs.sort(byPosition).map((log) => ({ ...log, blockTimestamp: header.timestamp })),
+        logs.sort(byPosition).map((log) => ({ ...log, blockTimestamp })),
       );
     }
     return headers.map((header) => found.get(header.hash) ?? []);
@@ -115,52 +122,67 @@ export class Endpoint {
    * that block answers "empty" wrongly, or clamps the range in silence. A refused range shrinks this endpoint's `range`.
    */
   async rangeLogs(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
-    const query = { fromBlock: toQuantity(from), toBlock: toQuantity(to), ...wanted(filter) };
-    const [logsReply, headerReply] = await this.sendRange(from, to, [logsCall(query), blockCall(to)]);
-    const logs = this.read('eth_getLogs', logsReply!, parseLogs).sort(byPosition);
-    const last = this.headerAt(headerReply!, to);
-    if (!last)
-      throw this.error(
-        'head_behind',
-        'eth_getLogs',
-        `doesn't have block ${to}: its answer may be incomplete`,
-      );
-    this.range.grow(to - from + 1);
-    this.assertLogsOf(logs, filter, (log) => log.blockNumber >= from && log.blockNumber <= to);
-    return this.timestamped(logs, last);
+    try {
+      const logs = await this.logsOfRange(from, to, filter);
+      this.range.grow(to - from + 1);
+      return logs;
+    } catch (error) {
+      if (error instanceof RpcError && error.method.startsWith('eth_getLogs'))
+        this.range.shrink(from, to, error);
+      throw error;
+    }
+  }
+
+  /** An error about a block that this endpoint showed, for a caller who finds that blocks don't fit together. */
+  blockError(kind: RpcErrorKind, message: string): RpcError {
+    return this.error(kind, 'eth_getBlockByNumber', message);
   }
 
   /** Calls back on every new head, if the endpoint can tell; else null. */
   onNewHead(listener: () => void): (() => void) | null {
-    return this.transport.onNewHead(listener);
+    return this.connection.onNewHead(listener);
   }
 
   close(): void {
-    this.transport.close();
+    this.connection.close();
   }
 
-  private async sendRange(from: number, to: number, calls: readonly RpcCall[]): Promise<RpcReply[]> {
-    const tooMuch: RpcErrorKind[] = ['suggested_range', 'range_limit', 'result_cap', 'timeout'];
-    const shrinkOn = (error: unknown) => {
-      if (error instanceof RpcError && tooMuch.includes(error.kind)) this.range.shrink(to - from + 1, error);
-    };
-    const replies = await this.send(calls).catch((error: unknown) => {
-      shrinkOn(error);
-      throw error;
-    });
-    if ('error' in replies[0]!) shrinkOn(replies[0].error);
-    return replies;
+  private async logsOfRange(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
+    const query = { fromBlock: toQuantity(from), toBlock: toQuantity(to), ...filterParams(filter) };
+    const calls = [{ method: 'eth_getLogs', params: [query] }, blockCall(to)];
+    const [logsReply, headerReply] = await this.connection.send(calls);
+    const logs = this.read('eth_getLogs', logsReply!, parseLogs).sort(byPosition);
+    const last = this.headerAt(headerReply!, to);
+    if (!last) {
+      const message = `doesn't have block ${to}: its answer may be incomplete`;
+      throw this.error('head_behind', 'eth_getLogs', message);
+    }
+    this.assertWanted(logs, filter);
+    const outside = logs.find((log) => log.blockNumber < from || log.blockNumber > to);
+    if (outside) {
+      const message = `answered a log of block ${outside.blockNumber} for blocks ${from} to ${to}`;
+      throw this.error('bad_data', 'eth_getLogs', message);
+    }
+    return this.timestamped(logs, last);
   }
 
   /** An empty answer where the bloom says "maybe" is believed only if the block's other logs explain the bloom. */
   private async proveAbsence(header: BlockHeader, filter: LogFilter): Promise<void> {
-    const [reply] = await this.send([logsCall({ blockHash: header.hash })]);
-    const all = this.read('eth_getLogs', reply!, parseLogs);
-    const wantedOnes = all.some((log) => isWanted(log, filter));
-    if (wantedOnes || !explainsBloom(all, header.logsBloom)) {
-      const message = `its logs of block ${header.number} are incomplete: the block's bloom promises more`;
-      throw this.error('bad_data', 'eth_getLogs', message);
-    }
+    const [reply] = await this.connection.send([logsOfBlock(header, {})]);
+    const all = this.logsOf(header, reply!);
+    if (explainsBloom(all, header.logsBloom) && !all.some((log) => isWanted(log, filter))) return;
+    const message = `its logs of block ${header.number} are incomplete: the block's bloom promises more`;
+    throw this.error('bad_data', 'eth_getLogs', message);
+  }
+
+  /** Reads the answer to a question by block hash; each log must be of that block. */
+  private logsOf(header: BlockHeader, reply: RpcReply): RpcLog[] {
+    const logs = this.read('eth_getLogs', reply, parseLogs);
+    const { number, hash } = header;
+    const stray = logs.find((log) => log.blockHash !== hash || log.blockNumber !== number);
+    if (!stray) return logs;
+    const message = `answered a log of block ${stray.blockNumber} (${stray.blockHash}) for block ${number} (${hash})`;
+    throw this.error('bad_data', 'eth_getLogs', message);
   }
 
   /** Gives every log its block's time: from the log where the node tells it, else from headers, in batches. */
@@ -185,16 +207,16 @@ export class Endpoint {
   }
 
   private async headersAt(numbers: readonly number[]): Promise<BlockHeader[]> {
-    const replies = await this.send(numbers.map(blockCall));
+    const replies = await this.connection.send(numbers.map(blockCall));
     return numbers.map((number, i) => {
       const header = this.headerAt(replies[i]!, number);
-      if (!header) throw this.error('head_behind', 'eth_getBlockByNumber', `doesn't have block ${number}`);
+      if (!header) throw this.blockError('head_behind', `doesn't have block ${number}`);
       return header;
     });
   }
 
   private async oneHeader(number: number): Promise<BlockHeader | null> {
-    const [reply] = await this.send([blockCall(number)]);
+    const [reply] = await this.connection.send([blockCall(number)]);
     return this.headerAt(reply!, number);
   }
 
@@ -214,19 +236,11 @@ export class Endpoint {
     return header;
   }
 
-  private assertLogsOf(logs: readonly RpcLog[], filter: LogFilter, inPlace: (log: RpcLog) => boolean): void {
-    const stray = logs.find((log) => !inPlace(log) || !isWanted(log, filter));
+  private assertWanted(logs: readonly RpcLog[], filter: LogFilter): void {
+    const stray = logs.find((log) => !isWanted(log, filter));
     if (!stray) return;
-    const message = `answered a log that wasn't asked for: block ${stray.blockNumber} (${stray.blockHash}), ${stray.address}`;
+    const message = `answered a log that wasn't asked for: ${stray.address} ${stray.topics[0]} in block ${stray.blockNumber}`;
     throw this.error('bad_data', 'eth_getLogs', message);
-  }
-
-  private async send(calls: readonly RpcCall[]): Promise<RpcReply[]> {
-    const replies: RpcReply[] = [];
-    for (let i = 0; i < calls.length; i += BATCH_CALLS) {
-      replies.push(...(await this.transport.send(calls.slice(i, i + BATCH_CALLS))));
-    }
-    return replies;
   }
 
   private read<T>(method: string, reply: RpcReply, parse: (result: unknown) => T): T {
@@ -251,19 +265,6 @@ function blockCall(block: number | string): RpcCall {
   };
 }
 
-function logsCall(query: object): RpcCall {
-  return { method: 'eth_getLogs', params: [query] };
-}
-
-function wanted(filter: LogFilter): object {
-  return { address: filter.addresses, topics: [filter.topics] };
-}
-
-function isWanted(log: RpcLog, filter: LogFilter): boolean {
-  return filter.addresses.includes(log.address) && filter.topics.includes(log.topics[0] ?? '');
-}
-
-function mayHold(header: BlockHeader, filter: LogFilter): boolean {
-  const may = (value: string) => bloomMayContain(header.logsBloom, value);
-  return filter.addresses.some(may) && filter.topics.some(may);
+function logsOfBlock(header: BlockHeader, params: object): RpcCall {
+  return { method: 'eth_getLogs', params: [{ blockHash: header.hash, ...params }] };
 }

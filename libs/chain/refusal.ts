@@ -56,12 +56,11 @@ const rules: readonly (readonly [RpcErrorKind, readonly RegExp[]])[] = [
     [
       /range (?:is )?too (?:wide|large|big)|is too large, max is|blocks distance|smaller than size/i,
       /limited to (?:a )?[\d,]+(?: ?- ?[\d,]+)?\s*blocks?|is limited to (?:a )?[\d,]+ range/i,
-      /up to (?:a )?[\d,]+ blocks? range|ranges over [\d,]+|range [\d,]+ exceeds|range:? [\d,]+|range:? ?[\d,]+$/i,
+      /up to (?:a )?[\d,]+ blocks? range|ranges over [\d,]+|range [\d,]+ exceeds|max(?:imum)? (?:block )?range:? ?[\d,]+/i,
       /exceeds? (?:the |server )?(?:max(?:imum)? )?(?:block )?range|exceeds server limit|exceeded max allowed/i,
       /range (?:limit |threshold )?(?:exceed|allowed)|exceeds the range allowed|maximum is set to/i,
-      /requested (?:too many )?blocks (?:is|from)|at most [\d,]+ blocks|less than [\d,]+ blocks/i,
-      /greater than [\d,]+ max|must not exceed [\d,]+ blocks|maximum allowed is [\d,]+ blocks/i,
-      /requested too many blocks|invalid block range/i,
+      /requested blocks is|requested too many blocks|at most [\d,]+ blocks|less than [\d,]+ blocks/i,
+      /greater than [\d,]+ max|must not exceed [\d,]+ blocks|maximum allowed is [\d,]+ blocks|invalid block range/i,
     ],
   ],
   [

@@ -1,8 +1,8 @@
 /**
  * What went wrong with a request, sorted by what to do about it:
  * auth, bad_endpoint: don't use this endpoint · archive: ask one with history · head_behind: it is behind, ask another or
- * wait · bad_data: inconsistent, ask another · suggested_range, range_limit, result_cap: ask for less · rate_limit: wait ·
- * timeout, transient: try again.
+ * wait · bad_data: inconsistent, ask another · other_final_block: it shows another block at a height that is final for us ·
+ * suggested_range, range_limit, result_cap: ask for less · rate_limit: wait · timeout, transient: try again.
  */
 export type RpcErrorKind =
   | 'auth'
@@ -11,6 +11,7 @@ export type RpcErrorKind =
   | 'archive'
   | 'head_behind'
   | 'bad_data'
+  | 'other_final_block'
   | 'range_limit'
   | 'result_cap'
   | 'rate_limit'
@@ -31,6 +32,8 @@ export class RpcError extends Error {
   override readonly name: string = 'RpcError';
   readonly kind: RpcErrorKind;
   readonly host: string;
+  /** JSON-RPC method, or several joined by `+` when their batch failed. */
+  readonly method: string;
   /** Time that the endpoint asked us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
   /** JSON-RPC error code, when the endpoint gave one. */
@@ -54,6 +57,7 @@ export class RpcError extends Error {
     super(`${fields.host} ${fields.method}: ${message}`);
     this.kind = fields.kind;
     this.host = fields.host;
+    this.method = fields.method;
     this.retryAfterMs = fields.retryAfterMs;
     this.code = fields.code;
     this.limit = fields.limit;
