@@ -91,6 +91,8 @@ const cursorForms: Partial<Record<ColumnKind, RegExp>> = {
 
 function readValue(column: Column, value: unknown): ColumnValue {
   const text = String(value);
-  if (!cursorForms[column.kind]?.test(text)) throw badInput('this is not a page cursor');
+  // an impossible date, or one of year 0, has the form of one, too
+  const impossible = column.kind === 'timestamp' && !(new Date(text).getUTCFullYear() >= 1);
+  if (impossible || !cursorForms[column.kind]?.test(text)) throw badInput('this is not a page cursor');
   return column.kind.startsWith('byte') || column.kind === 'address' ? text : fromSql(column.kind, text);
 }

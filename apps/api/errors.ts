@@ -8,13 +8,14 @@ export function badInput(message: string): GraphQLError {
 }
 
 /**
- * Turns what a resolver threw into what a client may see: errors with a code pass, everything else is masked and logged
- * with an id that the client gets, too.
+ * Turns what a resolver threw into what a client may see: GraphQL's own errors and ours pass, everything else is masked and
+ * logged with an id that the client gets, too.
  */
 export function maskError(error: unknown, logger: Logger): Error {
   if (error instanceof GraphQLError) {
     const { originalError } = error;
-    if (!originalError || originalError instanceof GraphQLError) return error;
+    const told = !originalError || originalError instanceof GraphQLError;
+    if (told) return error.extensions.code ? error : withCode(error, 'BAD_USER_INPUT');
   }
   const cause = (error as { originalError?: unknown }).originalError ?? error;
   const id = randomUUID();
@@ -26,12 +27,24 @@ export function maskError(error: unknown, logger: Logger): Error {
   return new GraphQLError(message, { nodes, path, extensions: { code, errorId: id } });
 }
 
+/** GraphQL's own errors on variables that don't fit the schema have no code. */
+function withCode(error: GraphQLError, code: string): GraphQLError {
+  const { message, nodes, source, positions, path } = error;
+  return new GraphQLError(message, {
+    nodes,
+    source,
+    positions,
+    path,
+    extensions: { ...error.extensions, code },
+  });
+}
+
 /** Connection refused, reset or ended, server starting or shutting down (SQLSTATE class 08 and 57P). */
 function isConnectionError(error: unknown): boolean {
   for (
-    let e = error as { code?: string; cause?: unknown; message?: string } | undefined;
+    let e = error as { code?: string; cause?: unknown; previous?: unknown; message?: string } | undefined;
     e;
-    e = e.cause as typeof e
+    e = (e.cause ?? e.previous) as typeof e
   ) {
     if (/^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|08|57P)/.test(String(e.code ?? ''))) return true;
     if (

@@ -10,6 +10,7 @@ import { badInput } from './errors.js';
 import { type EventTypes, eventId, eventTypes, Finality, parseEventId } from './event-types.js';
 import { changesSince } from './feed/changes.js';
 import type { CommitFeed } from './feed/commit-feed.js';
+import { endable } from './feed/endable.js';
 import type { FinalizedBlocks } from './finalized-blocks.js';
 import { FeedCursorScalar } from './scalars.js';
 import { asksFinality, conditionOf, type WhereInput } from './where.js';
@@ -193,7 +194,11 @@ class EventReads {
     return row && nodeOf(row, await this.parts.finalized.read(statements));
   }
 
-  async *changes(args: SubscriptionArguments): AsyncGenerator<object> {
+  changes(args: SubscriptionArguments): AsyncGenerator<object> {
+    return endable((ended) => this.changesUntil(ended, args));
+  }
+
+  private async *changesUntil(ended: AbortSignal, args: SubscriptionArguments): AsyncGenerator<object> {
     const { event, parts } = this;
     if (args.batchSize < 1 || args.batchSize > PAGE_MAX)
       throw badInput(`batchSize must be 1 to ${PAGE_MAX}, not ${args.batchSize}`);
@@ -202,12 +207,13 @@ class EventReads {
       throw badInput('a subscription tells finality by its argument `finality`, not in `where`');
     const { position, epoch } = await parts.feed.now();
     const since = args.since == null ? { position, key: null } : parseFeedCursor(args.since, epoch);
-    if (since.position > position) await parts.feed.until(since.position - 1, 2_000);
+    if (since.position > position) await this.assertGivenOut(since.position);
     const request = { event, condition, since, finalizedOnly: args.finality === Finality.FINALIZED };
     for await (const { place, changes } of changesSince(parts, {
       ...request,
       includeHistory: args.includeHistory,
       batchSize: args.batchSize,
+      ended,
     })) {
       const finalized = changes.length ? await parts.finalized.current() : new Map<number, number>();
       yield {
@@ -218,9 +224,19 @@ class EventReads {
         })),
       };
     }
+    if (ended.aborted) return;
     throw new GraphQLError('The server is closing; go on with the last cursor.', {
       extensions: { code: 'SERVER_CLOSING' },
     });
+  }
+
+  /** A cursor may be ahead of this process (a page's, another replica's), but not of the database. */
+  private async assertGivenOut(position: number): Promise<void> {
+    const head = await feedHead(this.parts.database.statements);
+    if (position <= head.position) return;
+    throw badInput(
+      'this feed cursor lies ahead of the database, which may have been restored: read a page and go on from its `asOf`',
+    );
   }
 
   private askedOrder(orderBy: PageArguments['orderBy']): OrderColumn[] {

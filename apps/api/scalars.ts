@@ -80,14 +80,16 @@ export const BytesScalar = hexScalar('Bytes', null, 'Bytes');
 
 export const DateTimeScalar = scalar<Date>({
   name: 'DateTime',
-  description: 'A moment in ISO 8601 with time zone, for example 2026-01-31T12:00:00Z.',
+  description:
+    'A moment in ISO 8601 with time zone, for example 2026-01-31T12:00:00Z, in the years 1 to 9999 (UTC).',
   serialize: (value) => (value as Date).toISOString(),
   parse: (value) => {
     const pattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
-    if (typeof value === 'string' && pattern.test(value) && !Number.isNaN(Date.parse(value)))
-      return new Date(value);
+    const date = new Date(typeof value === 'string' && pattern.test(value) ? value : Number.NaN);
+    // the time zone may carry the moment into a year that neither ISO 8601 nor Postgres writes with four digits
+    if (date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9999) return date;
     throw badInput(
-      `${JSON.stringify(value)} is not a DateTime: give ISO 8601 with a time zone, such as 2026-01-31T12:00:00Z`,
+      `${JSON.stringify(value)?.slice(0, 100)} is not a DateTime: give ISO 8601 with a time zone, such as 2026-01-31T12:00:00Z`,
     );
   },
 });

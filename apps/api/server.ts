@@ -11,6 +11,7 @@ import { feedHead } from '#libs/database/feed-log.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { maskError } from './errors.js';
 import { CommitFeed } from './feed/commit-feed.js';
+import { endable } from './feed/endable.js';
 import { FinalizedBlocks } from './finalized-blocks.js';
 import { defaultTabs } from './graphiql.js';
 import { ProgressWatch } from './progress.js';
@@ -150,7 +151,7 @@ function serveWebSocket(server: Server, yoga: Yoga) {
         const { rootValue, socket } = args as EnvelopedArgs;
         const result = await rootValue.subscribe(args);
         return Symbol.asyncIterator in (result as object)
-          ? paced(result as AsyncGenerator<ExecutionResult>, socket)
+          ? endable((ended) => paced(result as AsyncGenerator<ExecutionResult>, socket, ended))
           : result;
       },
       onSubscribe: async (context, _id, params) => {
@@ -179,12 +180,17 @@ interface EnvelopedArgs extends ExecutionArgs {
 }
 
 /** Pulls the next message only when the socket has taken the ones before; a client that doesn't read is closed. */
-async function* paced<T>(messages: AsyncGenerator<T>, socket: EnvelopedArgs['socket']): AsyncGenerator<T> {
+async function* paced<T>(
+  messages: AsyncGenerator<T>,
+  socket: EnvelopedArgs['socket'],
+  ended: AbortSignal,
+): AsyncGenerator<T> {
+  ended.addEventListener('abort', () => void messages.return(undefined), { once: true });
   try {
     for await (const message of messages) {
       yield message;
       const end = performance.now() + SLOW_CLIENT_MS;
-      while (socket.bufferedAmount > SOCKET_BUFFER_BYTES) {
+      while (socket.bufferedAmount > SOCKET_BUFFER_BYTES && !ended.aborted) {
         if (performance.now() > end) {
           socket.close(SLOW_CLIENT_CODE, 'too slow: go on with the last cursor');
           return;

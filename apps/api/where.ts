@@ -47,6 +47,9 @@ function partOf(event: EventDefinition, field: string, value: unknown, depth: nu
 }
 
 function operatorOf(column: Column, operator: string, operand: unknown): Condition {
+  const operands = Array.isArray(operand) ? operand : [operand];
+  if (operands.some((one) => typeof one === 'string' && one.includes('\0')))
+    throw badInput(`${column.property}.${operator} has a NUL character`);
   if (operator === 'in' || operator === 'notIn') {
     const values = operand as ColumnValue[];
     if (values.length > MAX_LIST)
@@ -56,8 +59,6 @@ function operatorOf(column: Column, operator: string, operand: unknown): Conditi
     const within: Condition = { kind: 'in', column, values };
     return operator === 'in' ? within : { kind: 'not', of: within };
   }
-  if (typeof operand === 'string' && operand.includes('\0'))
-    throw badInput(`${column.property}.${operator} has a NUL character`);
   return { kind: 'compare', column, with: operator as Comparison, value: operand as ColumnValue };
 }
 

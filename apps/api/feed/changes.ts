@@ -27,6 +27,8 @@ export interface ChangesRequest {
   readonly includeHistory: boolean;
   readonly batchSize: number;
   readonly since: FeedPlace;
+  /** Aborted when the subscriber has gone. */
+  readonly ended: AbortSignal;
 }
 
 /** One change of one row. */
@@ -42,7 +44,7 @@ export interface ChangesBatch {
 }
 
 /**
- * The changes behind a place, for ever: what is stored first, then what comes (DESIGN §3.4). Pulled: nothing is read ahead
+ * The changes behind a place, until the subscriber or the server ends it: what is stored first, then what comes (DESIGN §3.4). Pulled: nothing is read ahead
  * of what the subscriber takes, so that a slow one costs no memory.
  */
 export async function* changesSince(
@@ -53,13 +55,13 @@ export async function* changesSince(
   // the place at once, so that a client that is cut off before the first change can come back
   yield { place: reader.place, changes: [] };
   let said = performance.now();
-  while (!parts.feed.isClosed) {
+  while (!parts.feed.isClosed && !request.ended.aborted) {
     const before = reader.place.position;
     for await (const batch of reader.readSome()) {
       yield batch;
       said = performance.now();
     }
-    if (reader.place.position === before) await parts.feed.until(before, WATERMARK_MS);
+    if (reader.place.position === before) await parts.feed.until(before, WATERMARK_MS, request.ended);
     if (reader.moved && performance.now() - said >= WATERMARK_MS) {
       yield reader.watermark();
       said = performance.now();

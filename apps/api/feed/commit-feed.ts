@@ -64,19 +64,20 @@ export class CommitFeed {
     return { position: this.head, epoch: this.currentEpoch };
   }
 
-  /** Waits until there is something behind `position`, at most for a time. @returns whether there is. */
-  async until(position: number, ms: number): Promise<boolean> {
-    if (this.head > position || this.closed) return this.head > position;
+  /** Waits until there is something behind `position`, at most for a time, or until the signal is aborted. */
+  async until(position: number, ms: number, ended: AbortSignal): Promise<void> {
+    if (this.head > position || this.closed || ended.aborted) return;
     await new Promise<void>((resolve) => {
       const done = () => {
         clearTimeout(timer);
         this.waiting.delete(done);
+        ended.removeEventListener('abort', done);
         resolve();
       };
       const timer = setTimeout(done, ms);
       this.waiting.add(done);
+      ended.addEventListener('abort', done, { once: true });
     });
-    return this.head > position;
   }
 
   /** Some entries behind a position, in order, with their rows where they are kept. */
