@@ -56,7 +56,7 @@ class FinalityFilter {
 }
 
 @ObjectType({ description: 'Where a page stands in the whole list (Relay).' })
-export class PageInfo {
+class PageInfo {
   @Field(() => GraphQLBoolean, { description: 'Whether there are more rows behind this page.' })
   hasNextPage!: boolean;
   @Field(() => GraphQLBoolean, { description: 'Whether there are more rows before this page.' })

@@ -30,7 +30,7 @@ function literalValue(node: ValueNode, name: string): unknown {
   });
 }
 
-export const BigIntScalar = scalar<bigint>({
+const BigIntScalar = scalar<bigint>({
   name: 'BigInt',
   description:
     'A whole number from 0 to 2^256 − 1, as a decimal string; safe integers are accepted as numbers, too.',
@@ -76,7 +76,7 @@ function hexScalar(name: string, bytes: number | null, what: string) {
 
 export const AddressScalar = hexScalar('Address', 20, 'An account or contract');
 export const Bytes32Scalar = hexScalar('Bytes32', 32, 'A hash or another word');
-export const BytesScalar = hexScalar('Bytes', null, 'Bytes');
+const BytesScalar = hexScalar('Bytes', null, 'Bytes');
 
 export const DateTimeScalar = scalar<Date>({
   name: 'DateTime',

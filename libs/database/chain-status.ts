@@ -3,7 +3,7 @@ import type { SqlExecutor } from './database.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
 
 /** A source as the status shows it. */
-export interface SourceStatus {
+interface SourceStatus {
   readonly address: string;
   readonly event: string;
   readonly startBlock: number;

@@ -32,7 +32,7 @@ export interface ChangesRequest {
 }
 
 /** One change of one row. */
-export interface RowChange {
+interface RowChange {
   readonly type: ChangeType;
   readonly row: Row;
 }
