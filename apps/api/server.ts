@@ -13,7 +13,7 @@ import { maskError } from './errors.js';
 import { CommitFeed } from './feed/commit-feed.js';
 import { endable } from './feed/endable.js';
 import { FinalizedBlocks } from './finalized-blocks.js';
-import { defaultTabs } from './graphiql.js';
+import { defaultQuery } from './graphiql.js';
 import { ProgressWatch } from './progress.js';
 import { buildApiSchema } from './schema.js';
 import { statusPage } from './status-page.js';
@@ -56,8 +56,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     graphiql: {
       title: 'Event Monitor',
       subscriptionsProtocol: 'WS',
-      defaultTabs: defaultTabs.map((query) => ({ query })),
-      defaultQuery: defaultTabs[0]!,
+      defaultQuery,
     },
     cors: (request) => corsOf(request.headers.get('origin'), options.corsOrigins),
     maskedErrors: { maskError: (error) => maskError(error, logger) },
