@@ -4,7 +4,7 @@ import type { EventDefinition } from '#libs/events/event.js';
 import { badInput } from './errors.js';
 
 /** Values that one `in` or `notIn` may have. */
-export const MAX_LIST = 1_000;
+const MAX_LIST = 1_000;
 /** Depth of nested `and`, `or` and `not`. */
 const MAX_DEPTH = 10;
 
