@@ -152,10 +152,11 @@ test('one timeout is tried again, the second halves; an unreachable endpoint tea
   expect(range.size).toBe(250);
 });
 
-test('a refused single block, or the short end of a range, does not undo what was learned', () => {
+test('a refused single block, or the short end of a range, teaches nothing', () => {
   const range = new LogRange(1_000);
   refuse(range, { kind: 'range_limit' }, 1);
   expect(range.size).toBe(1_000);
-  range.grow(3);
-  expect(range.size).toBe(1_000);
+  refuse(range, { kind: 'result_cap' });
+  for (let i = 0; i < 50; i++) range.grow(3);
+  expect(range.size).toBe(500);
 });

@@ -71,6 +71,11 @@ describe.each([
       'a list with one error',
       () => [{ id: null, error: { code: -32_005, message: 'batch limit 10 exceeded' } }],
     ],
+    [
+      'an error for each call',
+      (batch: ArrivedCall[]) =>
+        batch.map(({ id }) => ({ id, error: { message: 'Batch of more than 10 requests' } })),
+    ],
     ['the answer to its first call only', ([first]: ArrivedCall[]) => ({ id: first!.id, result: 'value 0' })],
   ])('a batch that is refused with %s is halved until it passes, and stays small', async (__, refusal) => {
     const { rpc, connection } = await served(
