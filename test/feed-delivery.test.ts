@@ -8,9 +8,11 @@ import { CommitFeed } from '#apps/api/feed/commit-feed.js';
 import { endable } from '#apps/api/feed/endable.js';
 import type { RunningApi } from '#apps/api/server.js';
 import { startEmbeddedPostgres } from '#apps/local/embedded-postgres.js';
+import { ledgerId } from '#libs/database/ledger.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
 import { askData, Doorbell, Follower, type FollowVariables, startTestApi } from './services/api.js';
 import { block, hashOf, LedgerFixture } from './services/ledger-fixture.js';
+import { query } from './services/query.js';
 import { until } from './services/until.js';
 
 const closing: (() => Promise<unknown>)[] = [];
@@ -34,7 +36,16 @@ async function start(postgresUrl = inject('postgresUrl')) {
     const statement =
       'final' in news
         ? { final: news.final, hash: hashOf(news.final, 'a') }
-        : { above: news.number - 1, blocks: [block(news.number, 'a', (news.txs ?? []).map((tx) => ({ tx })))] };
+        : {
+            above: news.number - 1,
+            blocks: [
+              block(
+                news.number,
+                'a',
+                (news.txs ?? []).map((tx) => ({ tx })),
+              ),
+            ],
+          };
     const { position } = await ledger.apply(term, ++seq, statement);
     doorbell.ring(position);
   };
@@ -106,18 +117,28 @@ test('without history, blocks below the first live one are left out, also in a r
   const replay = await follow(api, { includeHistory: false, since: '0' });
   const everything = await follow(api, { since: '0' });
   await until('all', () => live.changes.length && replay.changes.length && everything.changes.length > 1);
-  expect([live, replay, everything].map(numbers)).toEqual([['ADDED 11'], ['ADDED 11'], ['ADDED 5', 'ADDED 11']]);
+  expect([live, replay, everything].map(numbers)).toEqual([
+    ['ADDED 11'],
+    ['ADDED 11'],
+    ['ADDED 5', 'ADDED 11'],
+  ]);
 });
 
 test('a large transaction is told in messages of at most batchSize, whole and in the order of blocks', async () => {
   const { ledger, api, doorbell } = await start();
   const [live, small] = [await follow(api, { batchSize: 1000 }), await follow(api, { batchSize: 70 })];
   const blocks = Array.from({ length: 9 }, (_, i) =>
-    block(i + 1, 'a', Array.from({ length: 150 }, (_, index) => ({ tx: `t${i % 4}`, index: i * 150 + index }))),
+    block(
+      i + 1,
+      'a',
+      Array.from({ length: 150 }, (_, index) => ({ tx: `t${i % 4}`, index: i * 150 + index })),
+    ),
   );
   doorbell.ring((await ledger.history(1, 9, blocks)).position);
   await until('all rows', () => live.changes.length >= 1350 && small.changes.length >= 1350);
-  expect(live.messages.map((m) => m.changes.length)).toEqual([0, 1000, 350]);
+  // empty messages only tell the place; on a slow machine there is more than the first
+  const sizes = live.messages.map((m) => m.changes.length);
+  expect(sizes.filter(Boolean)).toEqual([1000, 350]);
   expect(Math.max(...small.messages.map((m) => m.changes.length))).toBe(70);
   expect(new Set(small.changes.map((c) => c.node.id)).size).toBe(1350);
   expect(small.changes).toEqual(live.changes);
@@ -157,7 +178,8 @@ test('a page read while rows are being stored and the stream since its `asOf` gi
 test('what Server-Sent Events tell is what the WebSocket tells', async () => {
   const { api, say } = await start();
   const follower = await follow(api);
-  const query = 'subscription { socketBridgeEvents { cursor changes { type node { id blockNumber blockHash amount } } } }';
+  const query =
+    'subscription { socketBridgeEvents { cursor changes { type node { id blockNumber blockHash amount } } } }';
   const stop = new AbortController();
   const response = await fetch(`${api.url}/graphql?query=${encodeURIComponent(query)}`, {
     headers: { accept: 'text/event-stream' },
@@ -181,20 +203,33 @@ test('a subscription that waits for a change ends at once when its client has go
   const feed = new CommitFeed(ledger.database, pino({ level: 'silent' }));
   await feed.start(new Doorbell());
   closing.push(() => feed.close());
-  const { position } = await feed.now();
   const request = {
     event: socketBridge,
     condition: { kind: 'and', of: [] },
     finalizedOnly: false,
     includeHistory: true,
     batchSize: 1,
-    since: { position, key: null },
+    since: { position: 1, key: null },
+    epoch: await ledgerId(ledger.database.statements),
   } as const;
-  const changes = endable((ended) => changesSince({ feed, database: ledger.database }, { ...request, ended }));
+  const changes = endable((ended) =>
+    changesSince({ feed, database: ledger.database }, { ...request, ended }),
+  );
   await changes.next();
   const waiting = changes.next();
   await changes.return(undefined);
   expect(await waiting).toEqual({ done: true, value: undefined });
+});
+
+test('after the ledger got a new id, a live subscriber is told that its cursor has expired', async () => {
+  const { ledger, api, doorbell, say } = await start();
+  const follower = await follow(api);
+  await say({ number: 11, txs: ['t'] });
+  await until('the change', () => follower.changes.length === 1);
+  await query(ledger.url, 'update feed_counter set epoch = gen_random_uuid()');
+  doorbell.ring(Number.MAX_SAFE_INTEGER);
+  const ended = await until('the end', () => follower.ended);
+  expect(ended).toMatchObject([{ extensions: { code: 'CURSOR_EXPIRED' } }]);
 });
 
 test('a live subscriber stays through a restart of Postgres and misses nothing', async () => {

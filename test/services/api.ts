@@ -4,7 +4,7 @@ import WebSocket from 'ws';
 import { type ApiOptions, type RunningApi, startApi } from '#apps/api/server.js';
 
 /** A doorbell without a broker. */
-class Doorbell {
+export class Doorbell {
   private readonly listeners = new Set<(position: number) => void>();
 
   ring(position: number | null): void {
