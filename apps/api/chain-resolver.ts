@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Arg, Field, ObjectType, Query, Resolver } from 'type-graphql';
 import { chainById } from '#libs/config/chains.js';

@@ -205,14 +205,19 @@ class EventReads {
     const condition = conditionOf(event, args.where);
     if (asksFinality(condition))
       throw badInput('a subscription tells finality by its argument `finality`, not in `where`');
-    const { position, epoch } = await parts.feed.now();
+    // of the database, not of this process: a cursor may come from a replica that has read further
+    const { position, epoch } = await feedHead(parts.database.statements);
     const since = args.since == null ? { position, key: null } : parseFeedCursor(args.since, epoch);
-    if (since.position > position) await this.assertGivenOut(since.position);
+    if (since.position > position)
+      throw badInput(
+        'this feed cursor lies ahead of the database, which may have been restored: read a page and go on from its `asOf`',
+      );
     const request = { event, condition, since, finalizedOnly: args.finality === Finality.FINALIZED };
     for await (const { place, changes } of changesSince(parts, {
       ...request,
       includeHistory: args.includeHistory,
       batchSize: args.batchSize,
+      epoch,
       ended,
     })) {
       const finalized = changes.length ? await parts.finalized.current() : new Map<number, number>();
@@ -225,18 +230,13 @@ class EventReads {
       };
     }
     if (ended.aborted) return;
+    if (!parts.feed.isOf(epoch))
+      throw new GraphQLError('The database was restored: read a page and go on from its `asOf`.', {
+        extensions: { code: 'CURSOR_EXPIRED' },
+      });
     throw new GraphQLError('The server is closing; go on with the last cursor.', {
       extensions: { code: 'SERVER_CLOSING' },
     });
-  }
-
-  /** A cursor may be ahead of this process (a page's, another replica's), but not of the database. */
-  private async assertGivenOut(position: number): Promise<void> {
-    const head = await feedHead(this.parts.database.statements);
-    if (position <= head.position) return;
-    throw badInput(
-      'this feed cursor lies ahead of the database, which may have been restored: read a page and go on from its `asOf`',
-    );
   }
 
   private askedOrder(orderBy: PageArguments['orderBy']): OrderColumn[] {

@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { GraphQLBoolean, type GraphQLScalarType, GraphQLString } from 'graphql';
 import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
 import type { Row } from '#libs/database/condition.js';

@@ -27,6 +27,8 @@ export interface ChangesRequest {
   readonly includeHistory: boolean;
   readonly batchSize: number;
   readonly since: FeedPlace;
+  /** Id of the ledger that `since` is of. */
+  readonly epoch: string;
   /** Aborted when the subscriber has gone. */
   readonly ended: AbortSignal;
 }
@@ -44,7 +46,7 @@ export interface ChangesBatch {
 }
 
 /**
- * The changes behind a place, until the subscriber or the server ends it: what is stored first, then what comes (DESIGN §3.4). Pulled: nothing is read ahead
+ * The changes behind a place, until the subscriber or the server ends it, or the ledger is another: what is stored first, then what comes (DESIGN §3.4). Pulled: nothing is read ahead
  * of what the subscriber takes, so that a slow one costs no memory.
  */
 export async function* changesSince(
@@ -55,7 +57,7 @@ export async function* changesSince(
   // the place at once, so that a client that is cut off before the first change can come back
   yield { place: reader.place, changes: [] };
   let said = performance.now();
-  while (!parts.feed.isClosed && !request.ended.aborted) {
+  while (!parts.feed.isClosed && !request.ended.aborted && parts.feed.isOf(request.epoch)) {
     const before = reader.place.position;
     for await (const batch of reader.readSome()) {
       yield batch;

@@ -58,10 +58,9 @@ export class CommitFeed {
     this.look();
   }
 
-  /** Id of the ledger, and the last position that has been read. @throws when the database can't be reached */
-  async now(): Promise<{ position: number; epoch: string }> {
-    if (!this.currentEpoch) await this.refresh();
-    return { position: this.head, epoch: this.currentEpoch };
+  /** Whether the database's ledger is, as far as is known, still this one. */
+  isOf(epoch: string): boolean {
+    return this.currentEpoch === '' || this.currentEpoch === epoch;
   }
 
   /** Waits until there is something behind `position`, at most for a time, or until the signal is aborted. */
@@ -80,14 +79,17 @@ export class CommitFeed {
     });
   }
 
-  /** Some entries behind a position, in order, with their rows where they are kept. */
+  /**
+   * Some entries behind a position, in order, with their rows where they are kept. None that this process hasn't looked at
+   * yet, so that what it knows of sources (`isHistory`) is never older than what it tells.
+   */
   async after(position: number): Promise<KeptEntry[]> {
     const found: KeptEntry[] = [];
     for (let p = position + 1; this.kept.has(p) && found.length < ENTRIES_PER_READ; p++)
       found.push(this.kept.get(p)!);
     if (found.length) return found;
     const entries = await entriesAfter(this.database.statements, position, ENTRIES_PER_READ);
-    return entries.map((entry) => ({ entry, rows: null }));
+    return entries.filter((entry) => entry.position <= this.head).map((entry) => ({ entry, rows: null }));
   }
 
   /** Whether a row is history: below the block at which its source's news began. */
@@ -135,7 +137,7 @@ export class CommitFeed {
     // only the newest are worth keeping; subscribers that are further behind read for themselves
     const first = Math.max(this.head, position - KEPT_ENTRIES);
     for (let at = first; at < position; ) {
-      const entries = await entriesAfter(statements, at, ENTRIES_PER_READ);
+      const entries = await entriesAfter(statements, at, Math.min(ENTRIES_PER_READ, position - at));
       if (!entries.length) break;
       for (const entry of entries) this.keep({ entry, rows: await this.rowsToKeep(entry) });
       at = entries.at(-1)!.position;
@@ -171,5 +173,6 @@ export class CommitFeed {
     this.keptRows = 0;
     this.head = Math.max(0, position - KEPT_ENTRIES);
     this.currentEpoch = epoch;
+    for (const done of [...this.waiting]) done();
   }
 }
