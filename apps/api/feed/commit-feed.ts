@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker } from '#libs/broker/broker.js';
 import type { Row } from '#libs/database/condition.js';
 import type { Database } from '#libs/database/database.js';
@@ -14,6 +15,8 @@ import type { Logger } from '#libs/telemetry/logger.js';
 
 /** The doorbell may be lost: the feed looks this often anyway. */
 const LOOK_MS = 1_000;
+/** Closing waits this long for a look that is under way. */
+const LAST_LOOK_MS = 2_000;
 /** Entries that are read, and kept for all subscribers, at a time. */
 const ENTRIES_PER_READ = 100;
 const KEPT_ENTRIES = 500;
@@ -108,7 +111,8 @@ export class CommitFeed {
     if (this.timer) clearInterval(this.timer);
     for (const done of [...this.waiting]) done();
     await this.stopRinging?.();
-    await this.looking;
+    // a database that hangs must not hold the process up
+    await Promise.race([this.looking, delay(LAST_LOOK_MS, undefined, { ref: false })]);
   }
 
   /** Reads what is new; a ring during that makes it read once more. */

@@ -1,0 +1,114 @@
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import type { createYoga } from 'graphql-yoga';
+import { WebSocketServer } from 'ws';
+import { endable } from './feed/endable.js';
+import { type AllowedOrigins, isAllowed } from './origins.js';
+
+/** A WebSocket that doesn't take what is sent is asked to wait at this many bytes, and closed after some time. */
+const SOCKET_BUFFER_BYTES = 1_000_000;
+const SLOW_CLIENT_MS = 30_000;
+/** Close code for a client that doesn't read: it may come back with its last cursor. */
+const SLOW_CLIENT_CODE = 4_409;
+/** What a client sends is one query and its variables. */
+const MAX_PAYLOAD_BYTES = 1_000_000;
+
+type Yoga = ReturnType<typeof createYoga>;
+
+/** What `paced` needs of a WebSocket. */
+interface PacedSocket {
+  /** Bytes that were given to it and that the network hasn't taken. */
+  readonly bufferedAmount: number;
+  close(code: number, reason: string): void;
+}
+
+interface EnvelopedArgs extends ExecutionArgs {
+  rootValue: { execute: (args: ExecutionArgs) => never; subscribe: (args: ExecutionArgs) => never };
+  socket: PacedSocket;
+}
+
+/**
+ * GraphQL over WebSocket (graphql-transport-ws), through the same pipeline as HTTP: plugins and masking apply to both.
+ * @returns `dispose`, which closes all of them with 1001.
+ */
+export function serveWebSocket(server: Server, yoga: Yoga, origins: AllowedOrigins) {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
+  server.on('upgrade', (request, socket, head) => {
+    const refusal = refusalOf(request, yoga.graphqlEndpoint, origins);
+    if (refusal) return refuse(socket, refusal);
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      sockets.emit('connection', webSocket, request);
+    });
+  });
+  return useServer(
+    {
+      execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
+      subscribe: async (args) => {
+        const { rootValue, socket } = args as EnvelopedArgs;
+        const result = await rootValue.subscribe(args);
+        return Symbol.asyncIterator in (result as object)
+          ? endable((ended) => paced(result as AsyncGenerator<ExecutionResult>, socket, ended))
+          : result;
+      },
+      onSubscribe: async (context, _id, params) => {
+        const { request, socket } = context.extra;
+        const enveloped = yoga.getEnveloped({ ...context, req: request, socket, params });
+        const args = {
+          schema: enveloped.schema,
+          operationName: params.operationName,
+          document: enveloped.parse(params.query),
+          variableValues: params.variables,
+          contextValue: await enveloped.contextFactory(),
+          rootValue: { execute: enveloped.execute, subscribe: enveloped.subscribe },
+          socket,
+        };
+        const errors = enveloped.validate(args.schema, args.document) as readonly GraphQLError[];
+        return errors.length ? errors : (args as unknown as ExecutionArgs);
+      },
+    },
+    sockets,
+  );
+}
+
+/** Browsers ask for no permission before they open a WebSocket to another origin: the server has to look. */
+function refusalOf(request: IncomingMessage, path: string, origins: AllowedOrigins): number | null {
+  if (request.url?.split('?')[0] !== path) return 404;
+  const { origin, host } = request.headers;
+  const own = origin === `http://${host}` || origin === `https://${host}`;
+  return !origin || own || isAllowed(origin, origins) ? null : 403;
+}
+
+function refuse(socket: Duplex, status: number): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+/**
+ * Pulls the next message only when the socket has taken the ones before; a client that doesn't read is closed.
+ * @param ended aborted when the subscription is over; @param patienceMs how long a client may not read.
+ */
+export async function* paced<T>(
+  messages: AsyncGenerator<T>,
+  socket: PacedSocket,
+  ended: AbortSignal,
+  patienceMs = SLOW_CLIENT_MS,
+): AsyncGenerator<T> {
+  ended.addEventListener('abort', () => void messages.return(undefined), { once: true });
+  try {
+    for await (const message of messages) {
+      yield message;
+      const end = performance.now() + patienceMs;
+      while (socket.bufferedAmount > SOCKET_BUFFER_BYTES && !ended.aborted) {
+        if (performance.now() > end) {
+          socket.close(SLOW_CLIENT_CODE, 'too slow: go on with the last cursor');
+          return;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  } finally {
+    await messages.return(undefined);
+  }
+}
