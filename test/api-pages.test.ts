@@ -142,7 +142,7 @@ const operands = {
   chainId: [1, 10, CHAIN_ID],
   blockNumber: [11, 12, 100, 102, 103],
   logIndex: [0, 1, 2],
-  blockTimestamp: [0, 1, 2, 3, 12].map(time),
+  blockTimestamp: [0, 0.4, 0.6, 1, 2, 12].map(time),
   bridge: bridges,
   token: [0, 1, 2, 3].map(address),
   txHash: [id('tx 1'), id('tx 2'), id('live 12')],

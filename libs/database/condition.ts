@@ -22,9 +22,14 @@ export type Row = Readonly<Record<string, ColumnValue>>;
 
 const operators: Record<Comparison, string> = { eq: '=', ne: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' };
 
+/** Type of what a column is compared with: a cast to `timestamptz(0)` would round a moment to another second. */
+function comparedType(column: Column): RawBuilder<unknown> {
+  return sql.raw(column.kind === 'timestamp' ? 'timestamptz' : columnKinds[column.kind].sqlType);
+}
+
 /** A value as a typed SQL parameter. */
 export function sqlValue(column: Column, value: ColumnValue): RawBuilder<unknown> {
-  return sql`${toSql(column.kind, value)}::text::${sql.raw(columnKinds[column.kind].sqlType)}`;
+  return sql`${toSql(column.kind, value)}::text::${comparedType(column)}`;
 }
 
 /** The condition on table `t` in SQL. All columns are `not null`, so that `not` has no third value. */
@@ -39,7 +44,7 @@ export function conditionSql(condition: Condition): RawBuilder<unknown> {
       return sql`(t.${sql.ref(condition.column.name)} ${sql.raw(operators[condition.with])} ${sqlValue(condition.column, condition.value)})`;
     case 'in': {
       const { column, values } = condition;
-      const array = sql`${values.map((value) => toSql(column.kind, value))}::text[]::${sql.raw(columnKinds[column.kind].sqlType)}[]`;
+      const array = sql`${values.map((value) => toSql(column.kind, value))}::text[]::${comparedType(column)}[]`;
       return sql`(t.${sql.ref(column.name)} = any(${array}))`;
     }
     case 'final':
