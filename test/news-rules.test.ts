@@ -63,7 +63,7 @@ test('blocks stated again with the same content touch no row and take no positio
   const term = await begin();
   const again = [block(11, 'a', [{ tx: 't11' }]), block(12, 'a', [{ tx: 't12' }])];
   const result = await ledger.apply(term, 3, { above: 10, blocks: again });
-  expect(result).toMatchObject({ verdicts: ['applied'], rowsTouched: 0, position: null });
+  expect(result).toMatchObject({ verdicts: ['applied'], touched: [], position: null });
 });
 
 test('blocks that are no child of the stored chain, or reach below finality, are refused', async () => {

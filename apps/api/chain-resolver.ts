@@ -3,6 +3,7 @@ import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Arg, Field, ObjectType, Query, Resolver } from 'type-graphql';
 import { chainById } from '#libs/config/chains.js';
 import type { ChainStatus } from '#libs/database/chain-status.js';
+import { conditionOf, lagOf } from './chain-condition.js';
 import type { BackfillProgress, ProgressWatch } from './progress.js';
 import { AddressScalar, DateTimeScalar, SafeIntScalar } from './scalars.js';
 
@@ -63,6 +64,18 @@ class Explorer {
   block!: string;
 }
 
+@ObjectType({ description: 'An RPC endpoint of a chain, as its fetcher sees it.' })
+class Endpoint {
+  @Field(() => GraphQLString, {
+    description: 'Host, and port if given; never the whole URL, which may hold a key.',
+  })
+  host!: string;
+  @Field(() => GraphQLBoolean, { description: 'Whether it answered the last time it was asked.' })
+  healthy!: boolean;
+  @Field(() => GraphQLString, { nullable: true, description: 'Its last failure, while it is not healthy.' })
+  reason!: string | null;
+}
+
 @ObjectType('Chain', { description: 'A chain that is followed, and how it is doing.' })
 class ChainType {
   @Field(() => SafeIntScalar, { description: 'EIP-155 chain id.' })
@@ -92,7 +105,10 @@ class ChainType {
     description: 'Blocks from the newest stored block to the head: how far the live data is behind.',
   })
   lagBlocks!: number | null;
-  @Field(() => GraphQLFloat, { nullable: true, description: 'Seconds since the time of the head block.' })
+  @Field(() => GraphQLFloat, {
+    nullable: true,
+    description: "Seconds since the newest stored block's own time: how old the newest data is.",
+  })
   lagSeconds!: number | null;
   @Field(() => Backfill, { description: 'How far the history is stored.' })
   backfill!: Backfill;
@@ -102,8 +118,19 @@ class ChainType {
     description: 'Logs that carry a followed event but could not be decoded; see table undecodable_log.',
   })
   undecodableLogs!: number;
+  @Field(() => SafeIntScalar, {
+    description: 'Logs that claim the key of an event in another block; see table conflicting_log.',
+  })
+  conflictingLogs!: number;
   @Field(() => GraphQLBoolean, { description: 'Whether a fetcher leads it at the moment.' })
   isLed!: boolean;
+  @Field(() => GraphQLString, {
+    nullable: true,
+    description: 'The fetcher that leads it: host, process id and a random part.',
+  })
+  leader!: string | null;
+  @Field(() => [Endpoint], { description: 'Its RPC endpoints, the preferred one first.' })
+  endpoints!: Endpoint[];
   @Field(() => Explorer, { nullable: true, description: 'Its block explorer, if known.' })
   explorer!: Explorer | null;
 }
@@ -129,28 +156,26 @@ export function chainResolver(progress: ProgressWatch): new () => object {
 }
 
 function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
-  const newest = Math.max(-1, ...status.sources.flatMap((s) => s.coverage.map(([, to]) => to - 1)));
-  const { headBlock, headTimestamp } = status;
   const explorer = chainById(status.chainId)?.explorer;
   return {
     id: status.chainId,
     name: status.name,
-    state: status.led ? status.state : status.state === 'unreachable' ? 'unreachable' : 'unled',
-    reason:
-      status.led || status.stateReason ? status.stateReason : 'no fetcher leads this chain: is one running?',
+    ...conditionOf(status),
     stateAt: status.stateAt,
-    head: headBlock,
+    head: status.headBlock,
     finalized: status.finalizedBlock,
     lastProcessedBlock: status.lastProcessedBlock,
-    lagBlocks: headBlock === null || newest < 0 ? null : Math.max(0, headBlock - newest),
-    lagSeconds: headTimestamp && Math.max(0, (Date.now() - headTimestamp.getTime()) / 1_000),
+    ...lagOf(status),
     backfill: { ...progress, progress: progress.fraction },
     sources: status.sources.map((s) => ({
       ...s,
       coverage: s.coverage.map(([from, to]) => ({ from, to: to - 1 })),
     })),
     undecodableLogs: status.undecodable,
-    isLed: status.led,
+    conflictingLogs: status.conflicting,
+    isLed: status.leader !== null,
+    leader: status.leader,
+    endpoints: [...status.endpoints],
     explorer: explorer
       ? {
           url: explorer,

@@ -1,28 +1,20 @@
 import '#libs/telemetry/node-version.js';
-import { connectRabbit } from '#libs/broker/rabbit.js';
 import { apiConfig } from '#libs/config/config.js';
-import { Database } from '#libs/database/database.js';
-import { untilMigrated } from '#libs/database/migrate.js';
-import { createLogger } from '#libs/telemetry/logger.js';
-import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
+import { runService } from '#libs/service/service.js';
+import { untilStopped } from '#libs/telemetry/run-process.js';
 import { startApi } from './server.js';
 
-await runProcess(async (stop) => {
-  const config = apiConfig(process.env);
-  const logger = createLogger('api', config.logLevel);
-  const database = Database.open(config.databaseUrl);
-  await untilMigrated(database, (reason) => logger.info(reason), stop);
-  const broker = await connectRabbit({
-    url: config.rabbitmqUrl,
-    prefix: config.queuePrefix,
-    logger,
-    name: 'api',
-    signal: stop,
-  });
-  const api = await startApi({ ...config, database, broker, logger });
-  logger.info(`${api.url} (status), ${api.url}/graphql (GraphiQL)`);
-  await untilStopped(stop);
-  await api.close();
-  await broker.close();
-  await database.close();
-});
+await runService(
+  'api',
+  () => apiConfig(process.env),
+  async (config, service) => {
+    const { database, logger, health, stop } = service;
+    // without the broker the feed looks once a second: no reason to keep clients waiting for it
+    const broker = service.connectBroker('api', { needed: false });
+    const api = await startApi({ ...config, database, broker, logger, http: health });
+    logger.info(`${health.url} (status), ${health.url}/graphql (GraphiQL)`);
+    // a broker that refuses us is the operator's to mend, and ends the process
+    await Promise.race([untilStopped(stop), broker.then(() => untilStopped(stop))]);
+    await api.close();
+  },
+);

@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createYoga } from 'graphql-yoga';
 import type { Broker } from '#libs/broker/broker.js';
 import type { Database } from '#libs/database/database.js';
-import { feedHead } from '#libs/database/feed-log.js';
+import type { HealthServer } from '#libs/telemetry/health-server.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { measureChains } from './chain-metrics.js';
 import { maskError } from './errors.js';
 import { CommitFeed } from './feed/commit-feed.js';
 import { FinalizedBlocks } from './finalized-blocks.js';
@@ -19,26 +19,24 @@ import { serveWebSocket } from './web-socket.js';
 /** What the API needs. */
 export interface ApiOptions {
   readonly database: Database;
-  readonly broker: Pick<Broker, 'onRing'>;
+  /** The doorbell; a broker that isn't there yet is waited for in the background. */
+  readonly broker: Promise<Pick<Broker, 'onRing'>> | Pick<Broker, 'onRing'>;
   readonly logger: Logger;
-  readonly host: string;
-  /** 0 picks a free port. */
-  readonly port: number;
+  /** Serves it, beside health, readiness and metrics; whoever opened it closes it. */
+  readonly http: HealthServer;
   readonly corsOrigins: AllowedOrigins;
 }
 
 export interface RunningApi {
   /** `http://host:port` */
   readonly url: string;
+  /** Ends all subscriptions, telling their clients to come back. */
   close(): Promise<void>;
 }
 
-/** Clients get this long to take their last messages when the API closes; then their connections are cut. */
-const LAST_MESSAGES_MS = 500;
-
-/** Starts GraphQL (HTTP, SSE, WebSocket), GraphiQL, the status page and the health checks on one HTTP server. */
+/** Serves GraphQL (HTTP, SSE, WebSocket), GraphiQL and the status page. */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
-  const { database, logger } = options;
+  const { database, logger, http } = options;
   const feed = new CommitFeed(database, logger);
   const progress = new ProgressWatch(database, logger);
   const schema = buildApiSchema({ database, feed, finalized: new FinalizedBlocks(database), progress });
@@ -55,26 +53,23 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     cors: (request) => corsOf(request.headers.get('origin'), options.corsOrigins),
     maskedErrors: { maskError: (error) => maskError(error, logger) },
   });
-  const server = createServer((request, response) => {
-    const answered = answerPage(request, response, database);
-    if (!answered) void yoga(request, response);
+  const sockets = serveWebSocket(http.server, yoga, options.corsOrigins);
+  http.handle((request, response) => {
+    if (!answerPage(request, response)) void yoga(request, response);
   });
-  const sockets = serveWebSocket(server, yoga, options.corsOrigins);
-  const open = trackConnections(server);
-  await listen(server, options);
-  await feed.start(options.broker);
+  feed.start(options.broker);
   progress.start();
+  const endMeasuring = measureChains(progress);
   const close = async () => {
+    endMeasuring();
     progress.stop();
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     // the sockets first: their clients see 1001, which says to come back, before their subscriptions end
     const disposed = sockets.dispose();
-    setTimeout(() => open.forEach((socket) => void socket.destroy()), LAST_MESSAGES_MS);
-    await Promise.all([feed.close(), disposed, closed]);
+    await Promise.all([feed.close(), disposed]);
   };
   let closing: Promise<void> | null = null;
   return {
-    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${(server.address() as AddressInfo).port}`,
+    url: http.url,
     close() {
       closing ??= close();
       return closing;
@@ -82,50 +77,14 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   };
 }
 
-function listen(server: Server, { host, port }: ApiOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(
-        taken
-          ? new Error(`port ${port} of ${host} is taken: set PORT to another one, or to 0 for any`)
-          : error,
-      );
-    });
-    server.listen(port, host, resolve);
-  });
-}
-
-function trackConnections(server: Server): Set<Socket> {
-  const open = new Set<Socket>();
-  server.on('connection', (socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  });
-  return open;
-}
-
-/** Everything that isn't GraphQL. @returns whether it was answered. */
-function answerPage(request: IncomingMessage, response: ServerResponse, database: Database): boolean {
+/** The pages. @returns whether it was answered. */
+function answerPage(request: IncomingMessage, response: ServerResponse): boolean {
   const path = request.url?.split('?')[0];
   if (path === '/') response.writeHead(302, { location: '/status' }).end();
   else if (path === '/status')
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(statusPage);
-  else if (path === '/healthz') response.writeHead(200, { 'content-type': 'text/plain' }).end('alive\n');
-  else if (path === '/readyz') void answerReadiness(response, database);
   else return false;
   return true;
-}
-
-async function answerReadiness(response: ServerResponse, database: Database): Promise<void> {
-  try {
-    await feedHead(database.statements);
-    response.writeHead(200, { 'content-type': 'text/plain' }).end('ready\n');
-  } catch {
-    response
-      .writeHead(503, { 'content-type': 'text/plain' })
-      .end('not ready: Postgres does not answer, or its schema is not migrated\n');
-  }
 }
 
 function corsOf(origin: string | null, allowed: AllowedOrigins) {

@@ -12,6 +12,8 @@ const SOCKET_BUFFER_BYTES = 1_000_000;
 const SLOW_CLIENT_MS = 30_000;
 /** Close code for a client that doesn't read: it may come back with its last cursor. */
 const SLOW_CLIENT_CODE = 4_409;
+/** How long clients may take to say goodbye when the API closes. */
+const GOODBYE_MS = 500;
 /** What a client sends is one query and its variables. */
 const MAX_PAYLOAD_BYTES = 1_000_000;
 
@@ -31,9 +33,13 @@ interface EnvelopedArgs extends ExecutionArgs {
 
 /**
  * GraphQL over WebSocket (graphql-transport-ws), through the same pipeline as HTTP: plugins and masking apply to both.
- * @returns `dispose`, which closes all of them with 1001.
+ * @returns `dispose`, which closes all of them with 1001, and cuts those that don't answer that.
  */
-export function serveWebSocket(server: Server, yoga: Yoga, origins: AllowedOrigins) {
+export function serveWebSocket(
+  server: Server,
+  yoga: Yoga,
+  origins: AllowedOrigins,
+): { dispose: () => Promise<void> } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
   server.on('upgrade', (request, socket, head) => {
     const refusal = refusalOf(request, yoga.graphqlEndpoint, origins);
@@ -42,7 +48,7 @@ export function serveWebSocket(server: Server, yoga: Yoga, origins: AllowedOrigi
       sockets.emit('connection', webSocket, request);
     });
   });
-  return useServer(
+  const serving = useServer(
     {
       execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
       subscribe: async (args) => {
@@ -70,6 +76,15 @@ export function serveWebSocket(server: Server, yoga: Yoga, origins: AllowedOrigi
     },
     sockets,
   );
+  return {
+    async dispose() {
+      const cut = setTimeout(() => {
+        for (const client of sockets.clients) client.terminate();
+      }, GOODBYE_MS);
+      await serving.dispose();
+      clearTimeout(cut);
+    },
+  };
 }
 
 /** Browsers ask for no permission before they open a WebSocket to another origin: the server has to look. */

@@ -1,12 +1,15 @@
 import '#libs/telemetry/node-version.js';
-import { createLogger, type Logger } from '#libs/telemetry/logger.js';
+import { createLogger } from '#libs/telemetry/logger.js';
+import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
 import { SimulatedChain } from './chain.js';
 import { Miner } from './miner.js';
 import { startDevchainServer } from './server.js';
-import { type DevchainSettings, devchainSettings } from './settings.js';
+import { devchainSettings } from './settings.js';
 import { openChain, StateFile } from './state-file.js';
 
-async function run({ host, port, reorgEvery, stateFile, chain: options }: DevchainSettings, logger: Logger) {
+await runProcess(async (stop) => {
+  const { host, port, reorgEvery, stateFile, logLevel, chain: options } = devchainSettings(process.env);
+  const logger = createLogger('devchain', logLevel);
   const chain = stateFile ? await openChain(stateFile, options) : SimulatedChain.create(options);
   const file = stateFile ? new StateFile(chain, stateFile, logger) : undefined;
   const server = await startDevchainServer({ chain, host, port });
@@ -18,23 +21,8 @@ async function run({ host, port, reorgEvery, stateFile, chain: options }: Devcha
   miner.start();
   const { chainId, head, blockTimeMs } = chain;
   logger.info({ chainId, head, blockTimeMs, url: server.url, wsUrl: server.wsUrl }, 'simulated chain is up');
-  await stopSignal();
+  await untilStopped(stop);
   miner.stop();
   await server.close();
   await file?.close();
-}
-
-function stopSignal(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  process.once('SIGTERM', resolve);
-  process.once('SIGINT', resolve);
-  return promise;
-}
-
-try {
-  const settings = devchainSettings(process.env);
-  await run(settings, createLogger('devchain', settings.logLevel));
-} catch (error) {
-  process.stderr.write(`The simulated chain can't run: ${(error as Error).message}\n`);
-  process.exitCode = 1;
-}
+});

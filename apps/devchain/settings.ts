@@ -1,3 +1,5 @@
+import * as settings from '#libs/config/settings.js';
+import { decimal, EnvReader, text, wholeNumber } from '#libs/config/variables.js';
 import type { LogLevel } from '#libs/telemetry/logger.js';
 import type { ChainOptions } from './chain-state.js';
 
@@ -12,76 +14,57 @@ export interface DevchainSettings {
   readonly chain: ChainOptions;
 }
 
-const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+/** Variables of the simulator alone, in the order of the docs. */
+const MOST = 1_000_000_000;
+const chainId = { ...settings.chainId, description: 'Chain id that the simulator answers with.' };
+const port = wholeNumber('PORT', 0, 65_535, 'Its port; 0 picks a free one.');
+const reorgEvery = decimal('DEVCHAIN_REORG_EVERY', 0, MOST, 'Mean number of blocks between reorgs; 0: none.');
+const stateFile = {
+  ...text('DEVCHAIN_STATE_FILE', 'File that keeps the chain over a restart.'),
+  unset: 'a new chain at every start',
+};
+const seed = text('DEVCHAIN_SEED', 'The same seed makes the same chain.');
+const blockTimeMs = decimal('DEVCHAIN_BLOCK_TIME_MS', 1, 3_600_000, 'Milliseconds between blocks.');
+const head = wholeNumber(
+  'DEVCHAIN_HEAD',
+  0,
+  1_000 * MOST,
+  'Height at the first start: how much history there is.',
+);
+const eventsPerBlock = decimal(
+  'DEVCHAIN_EVENTS_PER_BLOCK',
+  0,
+  10_000,
+  'Mean number of SocketBridge events in a block.',
+);
+const finalityDepth = wholeNumber(
+  'DEVCHAIN_FINALITY_DEPTH',
+  0,
+  MOST,
+  'How far below the head blocks are final.',
+);
 
-/**
- * The simulator's settings from environment variables; an empty variable counts as unset.
- * @throws Error that names every bad variable with its rule.
- */
+/** The simulator's settings from environment variables. @throws ConfigError naming every bad variable. */
 export function devchainSettings(env: Readonly<Record<string, string | undefined>>): DevchainSettings {
   const reader = new EnvReader(env);
-  const settings = {
-    host: reader.text('HOST') ?? '127.0.0.1',
-    port: reader.number('PORT', { fallback: 8545, from: 0, to: 65535, whole: true }),
-    reorgEvery: reader.number('DEVCHAIN_REORG_EVERY', { fallback: 50, from: 0, to: 1e9 }),
-    stateFile: reader.text('DEVCHAIN_STATE_FILE'),
-    logLevel: reader.choice('LOG_LEVEL', LOG_LEVELS, 'info'),
+  return reader.finish(readDevchain(reader));
+}
+
+/** Reads the simulator's variables. */
+export function readDevchain(env: EnvReader): DevchainSettings {
+  return {
+    host: env.withDefault(settings.host, '127.0.0.1'),
+    port: env.withDefault(port, 8545),
+    logLevel: env.withDefault(settings.logLevel, 'info'),
+    reorgEvery: env.withDefault(reorgEvery, 50),
+    stateFile: env.optional(stateFile),
     chain: {
-      chainId: reader.number('CHAIN_ID', { fallback: 1337, from: 1, to: 2 ** 53 - 1, whole: true }),
-      seed: reader.text('DEVCHAIN_SEED') ?? 'event-monitor',
-      blockTimeMs: reader.number('DEVCHAIN_BLOCK_TIME_MS', { fallback: 1000, from: 1, to: 3_600_000 }),
-      head: reader.number('DEVCHAIN_HEAD', { fallback: 20_000, from: 0, to: 1e12, whole: true }),
-      eventsPerBlock: reader.number('DEVCHAIN_EVENTS_PER_BLOCK', { fallback: 0.4, from: 0, to: 10_000 }),
-      finalityDepth: reader.number('DEVCHAIN_FINALITY_DEPTH', {
-        fallback: 20,
-        from: 0,
-        to: 1e9,
-        whole: true,
-      }),
+      chainId: env.withDefault(chainId, 1337),
+      seed: env.withDefault(seed, 'event-monitor'),
+      blockTimeMs: env.withDefault(blockTimeMs, 1_000),
+      head: env.withDefault(head, 20_000),
+      eventsPerBlock: env.withDefault(eventsPerBlock, 0.4),
+      finalityDepth: env.withDefault(finalityDepth, 20),
     },
   };
-  reader.refuseBad();
-  return settings;
-}
-
-interface NumberRule {
-  readonly fallback: number;
-  readonly from: number;
-  readonly to: number;
-  readonly whole?: boolean;
-}
-
-/** Reads variables and remembers what is wrong with them, so that all can be told at once. */
-class EnvReader {
-  readonly #env: Readonly<Record<string, string | undefined>>;
-  readonly #bad: string[] = [];
-
-  constructor(env: Readonly<Record<string, string | undefined>>) {
-    this.#env = env;
-  }
-
-  text(name: string): string | undefined {
-    return this.#env[name]?.trim() || undefined;
-  }
-
-  number(name: string, { fallback, from, to, whole = false }: NumberRule): number {
-    const text = this.text(name);
-    if (text === undefined) return fallback;
-    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= from && value <= to && (!whole || Number.isSafeInteger(value))) return value;
-    this.#bad.push(`${name} must be a ${whole ? 'whole ' : ''}number from ${from} to ${to}, not "${text}"`);
-    return fallback;
-  }
-
-  choice<T extends string>(name: string, choices: readonly T[], fallback: T): T {
-    const text = this.text(name);
-    if (text === undefined) return fallback;
-    const chosen = choices.find((choice) => choice === text);
-    if (chosen === undefined) this.#bad.push(`${name} must be one of ${choices.join(', ')}, not "${text}"`);
-    return chosen ?? fallback;
-  }
-
-  refuseBad(): void {
-    if (this.#bad.length > 0) throw new Error(`Bad settings:\n  ${this.#bad.join('\n  ')}`);
-  }
 }

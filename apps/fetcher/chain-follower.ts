@@ -18,6 +18,7 @@ import {
 } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
+import type { ChainCondition } from './chain-condition.js';
 import { HistoryLane } from './history-lane.js';
 import { Lead } from './lead.js';
 import type { NewsLane } from './news-lane.js';
@@ -41,6 +42,7 @@ export interface FollowerParts {
   readonly database: Database;
   readonly broker: Broker;
   readonly logger: Logger;
+  readonly condition: ChainCondition;
 }
 
 /** Why a term ended. */
@@ -65,8 +67,7 @@ export class ChainFollower {
     while (!stop.aborted) {
       try {
         lead = await this.tryTakeOver(end === 'retake' ? lead : null);
-        end = lead ? await this.leadUntil(lead, stop) : 'lost';
-        if (lead === null) await pause(RENEW_MS, stop);
+        end = lead ? await this.leadUntil(lead, stop) : await this.standBy(stop);
       } catch (error) {
         this.parts.logger.warn(`waiting: ${(error as Error).message}`);
         await pause(RENEW_MS, stop);
@@ -97,6 +98,12 @@ export class ChainFollower {
     );
   }
 
+  private async standBy(stop: AbortSignal): Promise<TermEnd> {
+    this.parts.condition.is('standby', null);
+    await pause(RENEW_MS, stop);
+    return 'lost';
+  }
+
   /** Leads one term: news, history and the lease side by side; the first that ends, ends the term. */
   private async leadUntil(lead: Lead, stop: AbortSignal): Promise<TermEnd> {
     const term = new AbortController();
@@ -110,8 +117,11 @@ export class ChainFollower {
       this.sayNews(lead, signal),
       this.sayHistory(lead, history, signal),
     ];
+    this.parts.condition.leads(true);
+    this.parts.condition.is(this.state, this.reason);
     const end = await Promise.race(parts).finally(() => term.abort());
     await Promise.allSettled(parts);
+    this.parts.condition.leads(false);
     return stop.aborted ? 'stopped' : end;
   }
 
@@ -174,6 +184,7 @@ export class ChainFollower {
         if (progress) this.progressed(lead, progress);
       }
       const step = await this.parts.news.step(lead);
+      this.parts.condition.underWay({ statements: lead.unapplied });
       if (step.head) this.head = { number: step.head.number, timestamp: step.head.timestamp };
       if (step.outcome === 'full') return WINDOW_MS;
       if (step.outcome === 'paused') this.setState('paused', step.reason);
@@ -196,6 +207,7 @@ export class ChainFollower {
         });
         if (!progress) return 'lost';
         history.plan(lead, await readSources(database.statements, config.chainId), progress.finalizedBlock);
+        this.parts.condition.underWay({ ranges: history.outstanding });
       } catch (error) {
         this.noteFailure(error);
       }
@@ -229,12 +241,15 @@ export class ChainFollower {
     }
     this.state = state;
     this.reason = reason;
+    this.parts.condition.is(state, reason);
   }
 
   private async report(): Promise<void> {
     const { chainId, chainName } = this.parts.config;
     const { holder, state, reason, head } = this;
-    await reportState(this.parts.database.statements, { chainId, chainName, holder, state, reason, head });
+    const endpoints = this.parts.client.status();
+    const report = { chainId, chainName, holder, state, reason, head, endpoints };
+    await reportState(this.parts.database.statements, report);
   }
 
   private leadKey(lead: Lead): { chainId: number; holder: string; term: number } {

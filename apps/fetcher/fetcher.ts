@@ -6,6 +6,7 @@ import type { Database } from '#libs/database/database.js';
 import { reportState, startBlocks, type WantedSource } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
+import type { ChainCondition } from './chain-condition.js';
 import { ChainFollower } from './chain-follower.js';
 import { filterOf } from './history-lane.js';
 import { NewsLane } from './news-lane.js';
@@ -18,15 +19,21 @@ function pairsOf(config: ChainConfig): { address: string; event: string }[] {
   return config.addresses.flatMap((address) => config.events.map((event) => ({ address, event })));
 }
 
+/** What a chain is followed with. */
+interface FollowParts {
+  readonly config: ChainConfig;
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly logger: Logger;
+  readonly condition: ChainCondition;
+}
+
 /**
  * Follows one chain until `stop`. Waits for an RPC that is down, and says so in the chain's state.
  * @throws WrongChain when an endpoint is of another chain.
  */
-export async function followChain(
-  parts: { config: ChainConfig; database: Database; broker: Broker; logger: Logger },
-  stop: AbortSignal,
-): Promise<void> {
-  const { config, database, broker } = parts;
+export async function followChain(parts: FollowParts, stop: AbortSignal): Promise<void> {
+  const { config, database, broker, condition } = parts;
   const logger = parts.logger.child({ chainId: config.chainId });
   const client = new ChainClient({
     chainId: config.chainId,
@@ -51,6 +58,7 @@ export async function followChain(
       database,
       broker,
       logger,
+      condition,
     });
     await follower.run(stop);
   } finally {
@@ -59,23 +67,23 @@ export async function followChain(
 }
 
 /** Asks the chain what only it can tell: its finality, and where `latest` is; until it answers. */
-async function untilReached(
-  parts: { config: ChainConfig; database: Database; logger: Logger },
-  client: ChainClient,
-  stop: AbortSignal,
-) {
-  const { config, database } = parts;
+async function untilReached(parts: FollowParts, client: ChainClient, stop: AbortSignal) {
+  const { config, database, condition } = parts;
   for (; !stop.aborted; await pause(RETRY_MS, stop)) {
     try {
       const { rule, words } = await finalityRule(config, client);
       return { rule, words, sources: await wantedSources(config, database, client, rule) };
     } catch (error) {
       if (!(error instanceof RpcUnavailable)) throw error;
-      const report = { chainId: config.chainId, chainName: config.chainName, holder: '', head: null };
+      condition.is('unreachable', error.message);
       await reportState(database.statements, {
-        ...report,
+        chainId: config.chainId,
+        chainName: config.chainName,
+        holder: '',
+        head: null,
         state: 'unreachable',
         reason: error.message,
+        endpoints: client.status(),
       }).catch(() => {});
     }
   }

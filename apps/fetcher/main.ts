@@ -1,29 +1,22 @@
 import '#libs/telemetry/node-version.js';
-import { connectRabbit } from '#libs/broker/rabbit.js';
 import { fetcherConfig } from '#libs/config/config.js';
-import { Database } from '#libs/database/database.js';
-import { untilMigrated } from '#libs/database/migrate.js';
 import { events } from '#libs/events/registry.js';
-import { createLogger } from '#libs/telemetry/logger.js';
-import { runProcess } from '#libs/telemetry/run-process.js';
+import { runService } from '#libs/service/service.js';
+import { ChainCondition } from './chain-condition.js';
 import { followChain } from './fetcher.js';
 
-await runProcess(async (stop) => {
-  const config = fetcherConfig(
-    process.env,
-    events.map((event) => event.name),
-  );
-  const logger = createLogger('fetcher', config.logLevel);
-  const database = Database.open(config.databaseUrl);
-  await untilMigrated(database, (reason) => logger.info(reason), stop);
-  const broker = await connectRabbit({
-    url: config.rabbitmqUrl,
-    prefix: config.queuePrefix,
-    logger,
-    name: `fetcher ${config.chainId}`,
-    signal: stop,
-  });
-  await followChain({ config, database, broker, logger }, stop);
-  await broker.close();
-  await database.close();
-});
+await runService(
+  'fetcher',
+  () =>
+    fetcherConfig(
+      process.env,
+      events.map((event) => event.name),
+    ),
+  async (config, service) => {
+    const { database, logger, stop } = service;
+    const condition = new ChainCondition(config.chainId);
+    service.health.check(`chain ${config.chainId}`, () => condition.problem);
+    const broker = await service.connectBroker(`fetcher ${config.chainId}`);
+    await followChain({ config, database, broker, logger, condition }, stop);
+  },
+);

@@ -6,8 +6,10 @@ import { ledgerId } from '#libs/database/ledger.js';
 import { type DecodedFinal, storeHistory } from '#libs/database/store-history.js';
 import { events } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { workerMetrics } from '#libs/telemetry/metrics.js';
 import { decodeLogs, unknownEvents } from './decode.js';
 import { DeliveryQueue } from './delivery-queue.js';
+import { measureNews, measureQueues, measureStored, timed } from './worker-metrics.js';
 
 /** Messages in a worker's hands per queue; with messages of 1 MB at most this bounds its memory. */
 const HISTORY_PREFETCH = 64;
@@ -19,6 +21,7 @@ const GROUP_BYTES = 4_000_000;
 export class Worker {
   private readonly queues: DeliveryQueue[] = [];
   private readonly consumers: Consumer[] = [];
+  private readonly endMeasuring: () => void;
   /** Id of the database's ledger; statements made for another database are void. */
   private ledger = '';
 
@@ -26,7 +29,9 @@ export class Worker {
     private readonly database: Database,
     private readonly broker: Broker,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.endMeasuring = measureQueues(broker);
+  }
 
   /** Starts consuming both lanes. */
   static async start(parts: { database: Database; broker: Broker; logger: Logger }): Promise<Worker> {
@@ -56,6 +61,7 @@ export class Worker {
   async stop(): Promise<void> {
     await Promise.all(this.consumers.map((consumer) => consumer.stop()));
     await Promise.all(this.queues.map((queue) => queue.stop()));
+    this.endMeasuring();
   }
 
   private queue(lane: ConstructorParameters<typeof DeliveryQueue>[0]): DeliveryQueue {
@@ -80,15 +86,19 @@ export class Worker {
     const decoded = statements.map((statement): DecodedFinal => {
       return { statement, ...decodeLogs(statement.chainId, statement.sources, statement.logs) };
     });
-    const { position } = await storeHistory(this.database, decoded);
-    if (position !== null) this.broker.ring(position);
+    const stored = await timed('history', () => storeHistory(this.database, decoded));
+    measureStored(stored);
+    workerMetrics.statements.inc({ lane: 'history', outcome: 'applied' }, statements.length);
+    if (stored.position !== null) this.broker.ring(stored.position);
   }
 
   private async storeNews(group: readonly Delivery[]): Promise<void> {
     const statements = await this.ofThisLedger(group.map((d) => d.statement as NewsStatement));
     if (!statements.length) return;
     const { chainId } = statements[0]!;
-    const result = await applyNews(this.database, chainId, statements.map(decodeNews));
+    const result = await timed('live', () => applyNews(this.database, chainId, statements.map(decodeNews)));
+    measureStored(result);
+    measureNews(statements, result.verdicts);
     if (result.position !== null) this.broker.ring(result.position);
     if (result.conflicts) {
       this.logger.warn(
@@ -109,7 +119,8 @@ export class Worker {
       this.ledger = await ledgerId(this.database.statements);
     const ours = statements.filter((s) => s.ledger === this.ledger);
     if (ours.length < statements.length) {
-      this.logger.warn(`${statements.length - ours.length} messages were made for another database: ignored`);
+      const ignored = statements.length - ours.length;
+      this.logger.warn(`${ignored} messages were made for another database: ignored`);
     }
     return ours;
   }

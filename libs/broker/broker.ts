@@ -3,8 +3,23 @@ import type { Statement } from './messages.js';
 /** The lanes of DESIGN §3.1: one queue for history, and for news a few queues that keep a chain's order. */
 export type Lane = { readonly lane: 'history' } | { readonly lane: 'live'; readonly index: number };
 
+/** The dead-letter queue. */
+export type DeadQueue = { readonly lane: 'dead' };
+
 /** Number of live queues; a chain's news go to queue (chain id modulo this). Changing it needs drained live queues. */
 export const LIVE_QUEUES = 4;
+
+/** Every queue of the monitor. */
+export const allQueues: readonly (Lane | DeadQueue)[] = [
+  { lane: 'history' },
+  ...Array.from({ length: LIVE_QUEUES }, (_, index) => ({ lane: 'live', index }) as const),
+  { lane: 'dead' },
+];
+
+/** A queue's name without the installation's prefix: `history`, `live.3`, `dead`. */
+export function shortName(queue: Lane | DeadQueue): string {
+  return queue.lane === 'live' ? `live.${queue.index}` : queue.lane;
+}
 
 /** The live queue that carries a chain's news. */
 export function liveLaneOf(chainId: number): Lane {
@@ -60,8 +75,8 @@ export interface Broker {
   onRing(listener: (position: number) => void): Promise<() => Promise<void>>;
   /** Dead letters now in the dead-letter queue, oldest first, at most `limit`; they stay there. */
   deadLetters(limit: number): Promise<DeadLetter[]>;
-  /** Number of messages that wait in a lane's queue (not those handed out). */
-  depth(lane: Lane): Promise<number>;
+  /** Number of messages that wait in a queue (not those handed out). */
+  depth(queue: Lane | DeadQueue): Promise<number>;
   /** True while the connection is up. */
   readonly connected: boolean;
   close(): Promise<void>;

@@ -4,6 +4,7 @@ import {
   BrokerUnavailable,
   type Consumer,
   type DeadLetter,
+  type DeadQueue,
   type Delivery,
   type Lane,
 } from './broker.js';
@@ -86,9 +87,9 @@ export class InProcessBroker implements Broker {
     return this.#dead.slice(0, limit);
   }
 
-  async depth(lane: Lane): Promise<number> {
+  async depth(queue: Lane | DeadQueue): Promise<number> {
     this.#checkOpen();
-    return this.#queue(lane).depth;
+    return queue.lane === 'dead' ? this.#dead.length : this.#queue(queue).depth;
   }
 
   get connected(): boolean {

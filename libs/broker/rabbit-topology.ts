@@ -1,5 +1,5 @@
 import type { Channel, Options } from 'amqplib';
-import { type Lane, LIVE_QUEUES } from './broker.js';
+import { type DeadQueue, type Lane, LIVE_QUEUES } from './broker.js';
 import { DELIVERY_LIMIT, QUEUE_MAX_BYTES } from './delivery.js';
 import { queueName } from './names.js';
 
@@ -32,13 +32,13 @@ export class Topology {
   constructor(prefix: string) {
     this.#prefix = prefix;
     /** The dead-letter exchange and the one queue bound to it share this name. */
-    this.dead = `${prefix}.dead`;
+    this.dead = queueName(prefix, { lane: 'dead' });
     this.doorbell = `${prefix}.doorbell`;
   }
 
-  /** The queue of a lane. */
-  queue(lane: Lane): string {
-    return queueName(this.#prefix, lane);
+  /** A queue's name. */
+  queue(queue: Lane | DeadQueue): string {
+    return queueName(this.#prefix, queue);
   }
 
   /**

@@ -5,6 +5,7 @@ import {
   BrokerUnavailable,
   type Consumer,
   type DeadLetter,
+  type DeadQueue,
   type Delivery,
   type Lane,
 } from './broker.js';
@@ -122,13 +123,13 @@ class RabbitBroker implements Broker {
     return this.#ask((connection) => peekDeadLetters(connection, this.#parts.topology, limit));
   }
 
-  async depth(lane: Lane): Promise<number> {
+  async depth(queue: Lane | DeadQueue): Promise<number> {
     this.#checkOpen();
     return this.#ask(async (connection) => {
       const channel = await connection.model.createChannel();
       channel.on('error', () => {});
       try {
-        return (await channel.checkQueue(this.#parts.topology.queue(lane))).messageCount;
+        return (await channel.checkQueue(this.#parts.topology.queue(queue))).messageCount;
       } finally {
         await channel.close().catch(() => {});
       }

@@ -1,70 +1,9 @@
 import type { ChainDefinition } from './chain-definition.js';
 import { chainById } from './chains.js';
-import { choice, EnvReader, listOf, text, url, type Variable, wholeNumber } from './variables.js';
+import * as settings from './settings.js';
+import { EnvReader, type ReadVariable } from './variables.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
-
-const MAX_SAFE = Number.MAX_SAFE_INTEGER;
-const RPC_RULE = 'one or more URLs (http, https, ws or wss), separated by commas';
-
-const databaseUrl = url('DATABASE_URL', ['postgresql', 'postgres'], 'Postgres database of the monitor.');
-const rabbitmqUrl = url('RABBITMQ_URL', ['amqp', 'amqps'], 'RabbitMQ broker.');
-const queuePrefix: Variable<string> = {
-  ...text('QUEUE_PREFIX', 'Beginning of all queue and exchange names, for several monitors on one broker.'),
-  rule: '1 to 60 letters, digits, dots, dashes or underscores',
-  parse: (value) => (/^[\w.-]{1,60}$/.test(value) ? value : undefined),
-};
-const logLevel = choice(
-  'LOG_LEVEL',
-  ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
-  'How much the process says.',
-);
-const host = text('HOST', 'Address that the HTTP server listens on.');
-const port = wholeNumber('PORT', 0, 65_535, "The API's port; 0 picks a free one.");
-const corsOrigins = listOf(
-  text(
-    'CORS_ORIGINS',
-    'Origins that browsers may call the API from; default: any page of this machine (localhost).',
-  ),
-  'origins such as https://example.org, separated by commas, or *',
-);
-const chainId = wholeNumber('CHAIN_ID', 1, MAX_SAFE, 'Chain to follow.');
-const chainName = text('CHAIN_NAME', 'Readable name of the chain; default from the chain list.');
-const rpcUrls = listOf(
-  url('RPC_URLS', ['http', 'https', 'ws', 'wss'], 'RPC endpoints of the chain, the preferred one first.'),
-  RPC_RULE,
-);
-const address: Variable<string> = {
-  name: 'CONTRACT_ADDRESSES',
-  description: 'Contracts to follow; default from the chain list.',
-  rule: '0x and 40 hex digits',
-  parse: (value) => (/^0x[0-9a-f]{40}$/i.test(value) ? value.toLowerCase() : undefined),
-};
-const contractAddresses = listOf(
-  address,
-  'addresses of 20 bytes (0x and 40 hex digits), separated by commas',
-);
-const contractAddress = { ...contractAddresses, name: 'CONTRACT_ADDRESS' };
-const startBlock: Variable<number | 'latest'> = {
-  name: 'START_BLOCK',
-  description: 'First block that is wanted, or `latest` to begin with the newest final block.',
-  rule: 'a block number, or latest',
-  parse: (value) =>
-    value.toLowerCase() === 'latest' ? 'latest' : wholeNumber('', 0, MAX_SAFE, '').parse(value),
-};
-const batchSize = wholeNumber('BATCH_SIZE', 1, 1_000_000, 'Blocks per eth_getLogs at most.');
-const pollingInterval = wholeNumber(
-  'POLLING_INTERVAL_MS',
-  50,
-  3_600_000,
-  'Time between two looks at the head.',
-);
-const confirmations = wholeNumber(
-  'CONFIRMATIONS',
-  0,
-  1_000_000,
-  "If set, finality is head − this; else the node's `finalized` tag; else the chain list's depth.",
-);
 
 /** Blocks per eth_getLogs to begin with; providers' own limits are learned. */
 const DEFAULT_BATCH_SIZE = 2_000;
@@ -81,9 +20,15 @@ export interface BrokerConfig {
 export interface LogConfig {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
-export interface ApiConfig {
+/** Where a process listens. */
+export interface HttpConfig {
   readonly host: string;
+  /** 0: any free one. */
   readonly port: number;
+  /** Name of the variable that gives the port. */
+  readonly portVariable: string;
+}
+export interface ApiConfig extends HttpConfig {
   /** Origins allowed by CORS; `localhost` means any page of this machine. */
   readonly corsOrigins: readonly string[] | 'localhost';
 }
@@ -107,42 +52,73 @@ export interface ChainConfig {
   readonly bloomProvesAbsence: boolean;
 }
 
-const readDatabase = (env: EnvReader): DatabaseConfig => ({ databaseUrl: env.required(databaseUrl) });
-const readBroker = (env: EnvReader): BrokerConfig => ({
-  rabbitmqUrl: env.required(rabbitmqUrl),
-  queuePrefix: env.withDefault(queuePrefix, 'event-monitor'),
+const readDatabase = (env: EnvReader): DatabaseConfig => ({
+  databaseUrl: env.required(settings.databaseUrl),
 });
-const readLog = (env: EnvReader): LogConfig => ({ logLevel: env.withDefault(logLevel, 'info') });
-const readApi = (env: EnvReader): ApiConfig => {
-  const origins = env.optional(corsOrigins);
-  return {
-    host: env.withDefault(host, '127.0.0.1'),
-    port: env.withDefault(port, 4000),
-    corsOrigins: origins ?? 'localhost',
-  };
-};
+const readBroker = (env: EnvReader): BrokerConfig => ({
+  rabbitmqUrl: env.required(settings.rabbitmqUrl),
+  queuePrefix: env.withDefault(settings.queuePrefix, 'event-monitor'),
+});
+const readLog = (env: EnvReader): LogConfig => ({ logLevel: env.withDefault(settings.logLevel, 'info') });
+const readHealth = (env: EnvReader): HttpConfig => ({
+  host: env.withDefault(settings.host, '127.0.0.1'),
+  // not one fixed port: two fetchers on one host must not collide
+  port: env.withDefault(settings.healthPort, 0),
+  portVariable: settings.healthPort.name,
+});
+const readApi = (env: EnvReader): ApiConfig => ({
+  host: env.withDefault(settings.host, '127.0.0.1'),
+  port: env.withDefault(settings.port, 4000),
+  portVariable: settings.port.name,
+  corsOrigins: env.optional(settings.corsOrigins) ?? 'localhost',
+});
+/** What every process on its own has. */
+const readService = (env: EnvReader) => ({ ...readDatabase(env), ...readBroker(env), ...readLog(env) });
+
+type ServiceConfig = DatabaseConfig & BrokerConfig & LogConfig & HttpConfig;
+export type WorkerConfig = ServiceConfig;
+export type FetcherConfig = ServiceConfig & ChainConfig;
+
+const readMigrate = (env: EnvReader): DatabaseConfig & LogConfig => ({
+  ...readDatabase(env),
+  ...readLog(env),
+});
+const readWorker = (env: EnvReader): WorkerConfig => ({ ...readService(env), ...readHealth(env) });
+const readApiProcess = (env: EnvReader): ServiceConfig & ApiConfig => ({
+  ...readService(env),
+  ...readApi(env),
+});
+const readFetcher = (env: EnvReader, knownEvents: readonly string[]): FetcherConfig => ({
+  ...readChain(env, knownEvents),
+  ...readService(env),
+  ...readHealth(env),
+});
+const readLocal = (env: EnvReader, knownEvents: readonly string[], wantsChain: boolean) => ({
+  ...readApi(env),
+  databaseUrl: env.optional({ ...settings.databaseUrl, unset: 'its own Postgres' }) ?? null,
+  rabbitmqUrl: env.optional({ ...settings.rabbitmqUrl, unset: 'queues in the process' }) ?? null,
+  queuePrefix: env.withDefault(settings.queuePrefix, 'event-monitor'),
+  dataDirectory: env.withDefault(settings.dataDirectory, '.data'),
+  logLevel: env.withDefault(settings.logLevel, 'warn' as const),
+  chain: wantsChain ? readChain(env, knownEvents) : null,
+});
 
 /** Settings of `npm run migrate`. @throws ConfigError naming every bad variable. */
 export function migrateConfig(env: Env): DatabaseConfig & LogConfig {
   const reader = new EnvReader(env);
-  return reader.finish({ ...readDatabase(reader), ...readLog(reader) });
+  return reader.finish(readMigrate(reader));
 }
 
 /** Settings of a worker. @throws ConfigError naming every bad variable. */
-export function workerConfig(env: Env): DatabaseConfig & BrokerConfig & LogConfig {
+export function workerConfig(env: Env): WorkerConfig {
   const reader = new EnvReader(env);
-  return reader.finish({ ...readDatabase(reader), ...readBroker(reader), ...readLog(reader) });
+  return reader.finish(readWorker(reader));
 }
 
 /** Settings of the API. @throws ConfigError naming every bad variable. */
-export function apiConfig(env: Env): DatabaseConfig & BrokerConfig & LogConfig & ApiConfig {
+export function apiConfig(env: Env): ServiceConfig & ApiConfig {
   const reader = new EnvReader(env);
-  return reader.finish({
-    ...readDatabase(reader),
-    ...readBroker(reader),
-    ...readLog(reader),
-    ...readApi(reader),
-  });
+  return reader.finish(readApiProcess(reader));
 }
 
 /**
@@ -150,51 +126,59 @@ export function apiConfig(env: Env): DatabaseConfig & BrokerConfig & LogConfig &
  * @param knownEvents names of the event registry.
  * @throws ConfigError naming every bad variable.
  */
-export function fetcherConfig(
-  env: Env,
-  knownEvents: readonly string[],
-): DatabaseConfig & BrokerConfig & LogConfig & ChainConfig {
+export function fetcherConfig(env: Env, knownEvents: readonly string[]): FetcherConfig {
   const reader = new EnvReader(env);
-  const config = {
-    ...readDatabase(reader),
-    ...readBroker(reader),
-    ...readLog(reader),
-    ...readChain(reader, knownEvents),
-  };
-  return reader.finish(config);
+  return reader.finish(readFetcher(reader, knownEvents));
 }
 
-/** Settings of everything in one process; without RPC_URLS it follows the simulated chain. @throws ConfigError */
+/** Settings of everything in one process; without CHAIN_ID and RPC_URLS it follows the simulated chain. @throws ConfigError */
 export function localConfig(env: Env, knownEvents: readonly string[]) {
   const reader = new EnvReader(env);
   const wantsChain = ['RPC_URLS', 'CHAIN_ID'].some((name) => env[name]?.trim());
-  return reader.finish({
-    databaseUrl: reader.optional(databaseUrl) ?? null,
-    rabbitmqUrl: reader.optional(rabbitmqUrl) ?? null,
-    queuePrefix: reader.withDefault(queuePrefix, 'event-monitor'),
-    dataDirectory: reader.withDefault(text('DATA_DIR', 'Folder of the embedded database.'), '.data'),
-    chain: wantsChain ? readChain(reader, knownEvents) : null,
-    logLevel: reader.withDefault(logLevel, 'warn'),
-    ...readApi(reader),
-  });
+  return reader.finish(readLocal(reader, knownEvents, wantsChain));
+}
+
+/** The variables that a process reads, in order, for docs/configuration.md. */
+export interface ProcessVariables {
+  /** Name of its npm script. */
+  readonly process: string;
+  readonly variables: readonly ReadVariable[];
+}
+
+/** What each process reads. @param knownEvents names of the event registry. */
+export function processVariables(knownEvents: readonly string[]): ProcessVariables[] {
+  const variablesOf = (process: string, read: (env: EnvReader) => unknown) => {
+    const reader = new EnvReader({});
+    read(reader);
+    return { process, variables: reader.reads };
+  };
+  return [
+    variablesOf('start', (env) => readLocal(env, knownEvents, true)),
+    variablesOf('migrate', readMigrate),
+    variablesOf('fetcher', (env) => readFetcher(env, knownEvents)),
+    variablesOf('worker', readWorker),
+    variablesOf('api', readApiProcess),
+  ];
 }
 
 function readChain(reader: EnvReader, knownEvents: readonly string[]): ChainConfig {
-  const id = reader.required(chainId);
+  const id = reader.required(settings.chainId);
   const known: ChainDefinition | undefined = id === undefined ? undefined : chainById(id);
   const addresses =
-    reader.optional(contractAddresses) ?? reader.optional(contractAddress) ?? (known && [known.contract]);
-  if (id !== undefined && !addresses) reader.required(contractAddresses);
+    reader.optional(settings.contractAddresses) ??
+    reader.optional(settings.contractAddress) ??
+    (known && [known.contract]);
+  if (id !== undefined && !addresses) reader.required(settings.contractAddresses);
   return {
     chainId: id,
-    chainName: reader.withDefault(chainName, known?.name ?? `Chain ${id}`),
-    rpcUrls: unique(reader.required(rpcUrls, id === undefined ? [] : known?.rpcUrls)),
+    chainName: reader.withDefault(settings.chainName, known?.name ?? `Chain ${id}`),
+    rpcUrls: unique(reader.required(settings.rpcUrls, id === undefined ? [] : known?.rpcUrls)),
     addresses: unique(addresses ?? []),
-    events: unique(reader.withDefault(eventNames(knownEvents), ['SocketBridge'])),
-    startBlock: reader.required(startBlock, id === undefined ? 0 : known?.startBlock),
-    batchSize: reader.withDefault(batchSize, DEFAULT_BATCH_SIZE),
-    pollingIntervalMs: reader.withDefault(pollingInterval, defaultPolling(known?.blockTimeMs)),
-    confirmations: reader.optional(confirmations) ?? null,
+    events: unique(reader.withDefault(settings.eventNames(knownEvents), ['SocketBridge'])),
+    startBlock: reader.required(settings.startBlock, id === undefined ? 0 : known?.startBlock),
+    batchSize: reader.withDefault(settings.batchSize, DEFAULT_BATCH_SIZE),
+    pollingIntervalMs: reader.withDefault(settings.pollingInterval, defaultPolling(known?.blockTimeMs)),
+    confirmations: reader.optional(settings.confirmations) ?? null,
     fallbackConfirmations: known?.confirmations ?? DEFAULT_CONFIRMATIONS,
     bloomProvesAbsence: known?.bloomProvesAbsence ?? true,
   };
@@ -203,16 +187,6 @@ function readChain(reader: EnvReader, knownEvents: readonly string[]): ChainConf
 /** Twice per block, between 4 times a second and every 2 s: a public endpoint's rate limit is worth more than a second. */
 function defaultPolling(blockTimeMs: number | undefined): number {
   return Math.min(2_000, Math.max(250, Math.round((blockTimeMs ?? 2_000) / 2)));
-}
-
-function eventNames(known: readonly string[]): Variable<readonly string[]> {
-  const one: Variable<string> = {
-    name: 'EVENTS',
-    description: 'Events to follow, by their names in the registry.',
-    rule: `one of ${known.join(', ')}`,
-    parse: (value) => known.find((name) => name === value),
-  };
-  return listOf(one, `names of known events, separated by commas (known: ${known.join(', ')})`);
 }
 
 function unique<T>(values: readonly T[] | undefined): readonly T[] {

@@ -7,6 +7,8 @@ export interface Variable<T> {
   readonly rule: string;
   /** Whether its value must not be shown in messages (it may hold a password or a key). */
   readonly secret?: boolean;
+  /** For people: what holds when it isn't set, where that depends on something else. */
+  readonly unset?: string;
   /** The value, or undefined when the text breaks the rule. Texts come trimmed and are never empty. */
   readonly parse: (text: string) => T | undefined;
 }
@@ -29,14 +31,23 @@ class ConfigError extends Error {
   }
 }
 
+/** A variable that a process reads, and what holds when it isn't set. */
+export interface ReadVariable {
+  readonly variable: Variable<unknown>;
+  readonly fallback: unknown;
+}
+
 /** Reads variables from an environment, collects what is bad, and tells all of it at once. */
 export class EnvReader {
+  /** Everything that was read so far, in order. */
+  readonly reads: ReadVariable[] = [];
   private readonly problems: BadSetting[] = [];
 
   constructor(private readonly env: Readonly<Record<string, string | undefined>>) {}
 
   /** The variable's value, or undefined when it isn't set (or bad: then `finish` throws). */
-  optional<T>(variable: Variable<T>): T | undefined {
+  optional<T>(variable: Variable<T>, fallback?: T): T | undefined {
+    this.reads.push({ variable, fallback });
     const text = this.env[variable.name]?.trim();
     if (!text) return undefined;
     const value = variable.parse(text);
@@ -49,13 +60,13 @@ export class EnvReader {
 
   /** The variable's value or the default. */
   withDefault<T>(variable: Variable<T>, fallback: T): T {
-    return this.optional(variable) ?? fallback;
+    return this.optional(variable, fallback) ?? fallback;
   }
 
   /** The variable's value; missing is bad unless `fallback` has one. */
   required<T>(variable: Variable<T>, fallback?: T): T {
     const set = this.env[variable.name]?.trim();
-    const value = this.optional(variable) ?? fallback;
+    const value = this.optional(variable, fallback) ?? fallback;
     if (value === undefined && !set) this.reject(variable.name, `is required: ${variable.rule}`);
     return value as T;
   }
@@ -79,6 +90,19 @@ export function wholeNumber(name: string, min: number, max: number, description:
     rule: `a whole number from ${min} to ${max}`,
     parse: (text) => {
       const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+/** A number within limits, which may have decimals. */
+export function decimal(name: string, min: number, max: number, description: string): Variable<number> {
+  return {
+    name,
+    description,
+    rule: `a number from ${min} to ${max}`,
+    parse: (text) => {
+      const value = /^\d{1,16}(\.\d{1,16})?$/.test(text) ? Number(text) : Number.NaN;
       return value >= min && value <= max ? value : undefined;
     },
   };

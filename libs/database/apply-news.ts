@@ -46,7 +46,7 @@ export async function applyNews(
     // the lane's lock is a statement of its own; what depends on it is read by later ones
     const lane = await lockLane(tx, chainId);
     if (!lane)
-      return { verdicts: statements.map(() => 'ignored'), conflicts: 0, rowsTouched: 0, position: null };
+      return { verdicts: statements.map(() => 'ignored'), conflicts: 0, touched: [], position: null };
     const before = await finalizedBlock(tx, chainId);
     const progress: Progress = {
       appliedSeq: lane.appliedSeq,
@@ -62,8 +62,10 @@ export async function applyNews(
     if (progress.appliedSeq !== lane.appliedSeq) await recordProgress(tx, chainId, progress);
     const entries = commitEntries(chainId, progress, before);
     const position = await appendToCommitLog(tx, entries);
-    const rowsTouched = [...progress.touched.values()].reduce((sum, t) => sum + t.added + t.removed, 0);
-    return { verdicts, conflicts: progress.conflicts, rowsTouched, position };
+    const touched = [...progress.touched]
+      .filter(([, { added, removed }]) => added + removed)
+      .map(([event, counts]) => ({ chainId, event, ...counts }));
+    return { verdicts, conflicts: progress.conflicts, touched, position };
   });
 }
 

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { SqlExecutor } from './database.js';
+import type { ReportedEndpoint } from './entities/chain.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
 
 /** A source as the status shows it. */
@@ -23,19 +24,30 @@ export interface ChainStatus {
   readonly headTimestamp: Date | null;
   readonly finalizedBlock: number | null;
   readonly lastProcessedBlock: number | null;
-  /** Whether a fetcher's lease runs. */
-  readonly led: boolean;
+  /** The newest stored block, or null when none is. */
+  readonly newestBlock: number | null;
+  readonly newestTimestamp: Date | null;
+  /** Name of the process whose lease runs, or null. */
+  readonly leader: string | null;
+  readonly endpoints: readonly ReportedEndpoint[];
   /** Logs that could not be decoded. */
   readonly undecodable: number;
+  /** Logs that claim the key of a row in another block. */
+  readonly conflicting: number;
   readonly sources: readonly SourceStatus[];
 }
 
 /** Status of all chains, by id. */
 export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[]> {
   const chains = await sql<Record<string, unknown>>`
-    select c.*, coalesce(l.expires_at > clock_timestamp(), false) as led,
-      (select count(*) from undecodable_log u where u.chain_id = c.chain_id) as undecodable
-    from chain c left join chain_lane l using (chain_id) order by c.chain_id`.execute(executor);
+    select c.*, case when l.expires_at > clock_timestamp() then l.holder end as leader,
+      newest.number as newest_block, newest.timestamp as newest_timestamp,
+      (select count(*) from undecodable_log u where u.chain_id = c.chain_id) as undecodable,
+      (select count(*) from conflicting_log k where k.chain_id = c.chain_id) as conflicting
+    from chain c left join chain_lane l using (chain_id)
+      left join lateral (select number, timestamp from block b where b.chain_id = c.chain_id
+        order by number desc limit 1) newest on true
+    order by c.chain_id`.execute(executor);
   const sources = await sql<Record<string, string | null>>`
     select chain_id, '0x' || encode(address, 'hex') as address, event, start_block, live_from, coverage::text as coverage
     from source where retired_at is null order by id`.execute(executor);
@@ -46,11 +58,15 @@ export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[
     stateReason: row.state_reason as string | null,
     stateAt: new Date(row.state_at as string),
     headBlock: orNull(row.head_block),
-    headTimestamp: row.head_timestamp ? new Date(row.head_timestamp as string) : null,
+    headTimestamp: dateOrNull(row.head_timestamp),
     finalizedBlock: orNull(row.finalized_block),
     lastProcessedBlock: orNull(row.last_processed_block),
-    led: Boolean(row.led),
+    newestBlock: orNull(row.newest_block),
+    newestTimestamp: dateOrNull(row.newest_timestamp),
+    leader: row.leader as string | null,
+    endpoints: row.endpoints as ReportedEndpoint[],
     undecodable: Number(row.undecodable),
+    conflicting: Number(row.conflicting),
     sources: sources.rows.filter((s) => s.chain_id === row.chain_id).map(sourceOf),
   }));
 }
@@ -67,6 +83,10 @@ function sourceOf(row: Record<string, string | null>): SourceStatus {
 
 function orNull(value: unknown): number | null {
   return value === null || value === undefined ? null : Number(value);
+}
+
+function dateOrNull(value: unknown): Date | null {
+  return value ? new Date(value as string) : null;
 }
 
 /** Number of rows of an event that are in the chain, from the planner's statistics where they are many (cheap, not exact). */

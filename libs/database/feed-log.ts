@@ -9,6 +9,8 @@ export type FeedEntry =
   | {
       readonly kind: 'write';
       readonly position: number;
+      /** Moment of the commit by the database's clock. */
+      readonly committedAt: Date;
       readonly chainId: number;
       readonly event: string;
       readonly writeId: number;
@@ -16,6 +18,7 @@ export type FeedEntry =
   | {
       readonly kind: 'finality';
       readonly position: number;
+      readonly committedAt: Date;
       readonly chainId: number;
       readonly from: number | null;
       readonly to: number;
@@ -38,10 +41,14 @@ export async function entriesAfter(
   limit: number,
 ): Promise<FeedEntry[]> {
   const { rows } = await sql<Record<string, string | null>>`
-    select position, kind, chain_id, event, write_id, from_block, to_block from feed_commit
+    select position, kind, chain_id, event, write_id, from_block, to_block, committed_at from feed_commit
     where position > ${position} order by position limit ${limit}`.execute(executor);
   return rows.map((row) => {
-    const base = { position: Number(row.position), chainId: Number(row.chain_id) };
+    const base = {
+      position: Number(row.position),
+      chainId: Number(row.chain_id),
+      committedAt: new Date(row.committed_at!),
+    };
     if (row.kind === 'write')
       return { ...base, kind: 'write', event: row.event!, writeId: Number(row.write_id) };
     return {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
 import type { Database, SqlExecutor } from './database.js';
+import type { ReportedEndpoint } from './entities/chain.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
 
 /** Length of a leader's lease in seconds, by the database's clock (DESIGN §3.2). */
@@ -192,15 +193,18 @@ export async function reportState(
     state: ChainState;
     reason: string | null;
     head: { number: number; timestamp: number } | null;
+    endpoints: readonly ReportedEndpoint[];
   },
 ): Promise<void> {
   const { chainId, chainName, state, reason, head } = report;
+  const endpoints = JSON.stringify(report.endpoints);
   await sql`
-    insert into chain (chain_id, name, state, state_reason, head_block, head_timestamp)
-    select ${chainId}::bigint, ${chainName}, ${state}, ${reason}, ${head?.number ?? null}::bigint, to_timestamp(${head?.timestamp ?? null}::bigint)
+    insert into chain (chain_id, name, state, state_reason, endpoints, head_block, head_timestamp)
+    select ${chainId}::bigint, ${chainName}, ${state}, ${reason}, ${endpoints}::jsonb, ${head?.number ?? null}::bigint, to_timestamp(${head?.timestamp ?? null}::bigint)
     where not exists (select 1 from chain_lane l
       where l.chain_id = ${chainId} and l.holder <> ${report.holder} and l.expires_at > clock_timestamp())
     on conflict (chain_id) do update set state = excluded.state, state_reason = excluded.state_reason, state_at = now(),
+      endpoints = excluded.endpoints,
       head_block = coalesce(excluded.head_block, chain.head_block),
       head_timestamp = coalesce(excluded.head_timestamp, chain.head_timestamp)`.execute(executor);
 }

@@ -42,18 +42,27 @@ export async function untilMigrated(
   stop: AbortSignal,
 ): Promise<void> {
   for (let said = ''; !stop.aborted; await pause(1_000, stop)) {
-    const reason = await whyNotReady(database);
+    const reason = await databaseProblem(database);
     if (reason === null) return;
     if (reason !== said) say(reason);
     said = reason;
   }
 }
 
-async function whyNotReady(database: Database): Promise<string | null> {
+/**
+ * What keeps a process from working with the database, in words, or null: it doesn't answer, or lacks migrations.
+ * Words of the driver are left out but for its code: they may hold the user or the host.
+ */
+export async function databaseProblem(database: Database): Promise<string | null> {
   try {
     const pending = await pendingMigrations(database);
     return pending.length ? `waiting for migrations (npm run migrate): ${pending.join(', ')}` : null;
   } catch (error) {
-    return `waiting for Postgres: ${(error as Error).message}`;
+    return `Postgres does not answer${errorCode(error)}`;
   }
+}
+
+function errorCode(error: unknown): string {
+  const code = (error as { code?: unknown }).code ?? (error as { cause?: { code?: unknown } }).cause?.code;
+  return typeof code === 'string' ? ` (${code})` : '';
 }

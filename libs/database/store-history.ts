@@ -17,10 +17,18 @@ export interface DecodedFinal extends DecodedLogs {
   readonly statement: Pick<FinalStatement, 'chainId' | 'sources' | 'from' | 'to'>;
 }
 
+/** Rows of one event of a chain that a transaction touched. */
+export interface TouchedRows {
+  readonly chainId: number;
+  readonly event: string;
+  /** Inserted, moved or revived. */
+  readonly added: number;
+  readonly removed: number;
+}
+
 /** What a transaction of a worker did. */
 export interface Stored {
-  /** Rows inserted, changed or removed. */
-  readonly rowsTouched: number;
+  readonly touched: readonly TouchedRows[];
   /** Last position taken in the commit log, or null when no row and no finality changed. */
   readonly position: number | null;
 }
@@ -48,7 +56,13 @@ export async function storeHistory(database: Database, statements: readonly Deco
       })),
     );
     const position = await appendToCommitLog(tx, entries);
-    return { rowsTouched: entries.reduce((sum, e) => sum + e.rowsAdded, 0), position };
+    const touched = entries.map(({ chainId, event, rowsAdded }) => ({
+      chainId,
+      event,
+      added: rowsAdded,
+      removed: 0,
+    }));
+    return { touched, position };
   });
 }
 

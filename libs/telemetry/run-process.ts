@@ -1,13 +1,21 @@
-/** Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration or wrong chain, 130 ended by a second signal. */
+/**
+ * Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration or wrong chain, 3 asked to stop and not done in time,
+ * 130 ended by a second signal.
+ */
 const EXIT_FAILED = 1;
 const EXIT_REFUSED = 2;
+const EXIT_UNFINISHED = 3;
 const EXIT_SECOND_SIGNAL = 130;
+
+/** Docker and Kubernetes kill after 10 s and 30 s; a process that hangs should say so before. */
+const STOP_PATIENCE_MS = 9_500;
 
 /** Errors that say: the operator must change something first. They are shown without a stack. */
 const REFUSALS = new Set(['ConfigError', 'WrongChain']);
 
 /**
- * Runs a process's main function until it returns; SIGINT and SIGTERM abort `stop`, a second one ends the process at once.
+ * Runs a process's main function until it returns; SIGINT and SIGTERM abort `stop`, a second one ends the process at once,
+ * and so does time when the function hasn't returned by then (what it held goes back to the queues).
  * An error ends the process: a refusal (bad configuration, wrong chain) with its message only, anything else with its stack.
  */
 export async function runProcess(main: (stop: AbortSignal) => Promise<void>): Promise<void> {
@@ -15,6 +23,7 @@ export async function runProcess(main: (stop: AbortSignal) => Promise<void>): Pr
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => (stop.signal.aborted ? process.exit(EXIT_SECOND_SIGNAL) : stop.abort()));
   }
+  stop.signal.addEventListener('abort', () => setTimeout(endUnfinished, STOP_PATIENCE_MS).unref());
   try {
     await main(stop.signal);
     process.exitCode = 0;
@@ -24,6 +33,11 @@ export async function runProcess(main: (stop: AbortSignal) => Promise<void>): Pr
     process.stderr.write(`${refused ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
     process.exit(refused ? EXIT_REFUSED : EXIT_FAILED);
   }
+}
+
+function endUnfinished(): void {
+  process.stderr.write(`not stopped after ${STOP_PATIENCE_MS / 1_000} s: ending\n`);
+  process.exit(EXIT_UNFINISHED);
 }
 
 /** Resolves when the process is asked to stop. */

@@ -2,6 +2,8 @@ import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import WebSocket from 'ws';
 import { type ApiOptions, type RunningApi, startApi } from '#apps/api/server.js';
+import { databaseProblem } from '#libs/database/migrate.js';
+import { HealthServer } from '#libs/telemetry/health-server.js';
 
 /** A doorbell without a broker. */
 export class Doorbell {
@@ -17,17 +19,22 @@ export class Doorbell {
   }
 }
 
-/** Starts an API of its own on a free port. */
-export function startTestApi(parts: Pick<ApiOptions, 'database'> & Partial<ApiOptions>): Promise<RunningApi> {
+/** Starts an API with an HTTP server of its own, on a free port unless told otherwise. */
+export async function startTestApi(
+  parts: Pick<ApiOptions, 'database'> & Partial<ApiOptions> & { port?: number },
+): Promise<RunningApi> {
+  const { port = 0, ...options } = parts;
+  const http = await HealthServer.listen({ host: '127.0.0.1', port, portVariable: 'PORT' });
+  http.check('postgres', () => databaseProblem(parts.database));
   const logger = pino({ level: 'silent' });
-  return startApi({
+  const api = await startApi({
     broker: new Doorbell(),
     logger,
-    host: '127.0.0.1',
-    port: 0,
+    http,
     corsOrigins: 'localhost',
-    ...parts,
+    ...options,
   });
+  return { url: api.url, close: () => Promise.all([api.close(), http.close()]).then(() => {}) };
 }
 
 /** A GraphQL answer as a client sees it. */

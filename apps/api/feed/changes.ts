@@ -9,6 +9,7 @@ import {
   rowsOfWrite,
 } from '#libs/database/feed-log.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import { apiMetrics } from '#libs/telemetry/metrics.js';
 import type { FeedPlace } from '../cursors.js';
 import { ChangeType } from '../event-types.js';
 import type { CommitFeed } from './commit-feed.js';
@@ -46,24 +47,45 @@ export interface ChangesBatch {
 }
 
 /**
- * The changes behind a place, until the subscriber or the server ends it, or the ledger is another: what is stored first, then what comes (DESIGN §3.4). Pulled: nothing is read ahead
- * of what the subscriber takes, so that a slow one costs no memory.
+ * The changes behind a place, until the subscriber or the server ends it, or the ledger is another: what is stored first, then
+ * what comes (DESIGN §3.4). Pulled: nothing is read ahead of what the subscriber takes, so that a slow one costs no memory.
  */
 export async function* changesSince(
   parts: { feed: CommitFeed; database: Database },
   request: ChangesRequest,
 ): AsyncGenerator<ChangesBatch> {
+  const event = request.event.name;
+  apiMetrics.subscribers.inc({ event });
+  try {
+    yield* batchesSince(parts, request);
+  } finally {
+    apiMetrics.subscribers.dec({ event });
+  }
+}
+
+async function* batchesSince(
+  parts: { feed: CommitFeed; database: Database },
+  request: ChangesRequest,
+): AsyncGenerator<ChangesBatch> {
   const reader = new ChangesReader(parts, request);
+  const event = request.event.name;
+  // replayed changes are as old as they are; only what comes once the subscriber has caught up tells the delay
+  let live = false;
   // the place at once, so that a client that is cut off before the first change can come back
   yield { place: reader.place, changes: [] };
   let said = performance.now();
   while (!parts.feed.isClosed && !request.ended.aborted && parts.feed.isOf(request.epoch)) {
     const before = reader.place.position;
     for await (const batch of reader.readSome()) {
+      apiMetrics.changesPushed.inc({ event }, batch.changes.length);
+      if (live) apiMetrics.commitToPush.observe({ event }, reader.ageSeconds);
       yield batch;
       said = performance.now();
     }
-    if (reader.place.position === before) await parts.feed.until(before, WATERMARK_MS, request.ended);
+    if (reader.place.position === before) {
+      live = true;
+      await parts.feed.until(before, WATERMARK_MS, request.ended);
+    }
     if (reader.moved && performance.now() - said >= WATERMARK_MS) {
       yield reader.watermark();
       said = performance.now();
@@ -76,6 +98,7 @@ class ChangesReader {
   /** Whether the place has moved since it was last told. */
   moved = false;
   private readonly matches: (row: Row) => boolean;
+  private committedAt = new Date();
 
   constructor(
     private readonly parts: { feed: CommitFeed; database: Database },
@@ -83,6 +106,11 @@ class ChangesReader {
   ) {
     this.place = request.since;
     this.matches = conditionMatcher(request.condition, () => false);
+  }
+
+  /** Time since the commit of the entry that was read last; never negative, clocks differ. */
+  get ageSeconds(): number {
+    return Math.max(0, (Date.now() - this.committedAt.getTime()) / 1_000);
   }
 
   watermark(): ChangesBatch {
@@ -94,6 +122,7 @@ class ChangesReader {
   async *readSome(): AsyncGenerator<ChangesBatch> {
     let pending: RowChange[] = [];
     for (const { entry, rows } of await this.parts.feed.after(this.place.position)) {
+      this.committedAt = entry.committedAt;
       for await (const row of this.rowsOf(entry, rows)) {
         this.move({ position: entry.position - 1, key: rowKey(row) });
         const change = this.changeOf(row);

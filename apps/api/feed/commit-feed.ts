@@ -44,7 +44,7 @@ export class CommitFeed {
   private timer: NodeJS.Timeout | null = null;
   private looking: Promise<void> | null = null;
   private again = false;
-  private stopRinging: (() => Promise<void>) | null = null;
+  private ringing: Promise<() => Promise<void>> | null = null;
   private closed = false;
 
   constructor(
@@ -52,11 +52,9 @@ export class CommitFeed {
     private readonly logger: Logger,
   ) {}
 
-  /** Begins to listen to the doorbell and to look once a second. Works without a database or a broker until they are back. */
-  async start(broker: Pick<Broker, 'onRing'>): Promise<void> {
-    this.stopRinging = await broker.onRing((position) => {
-      if (position > this.head) this.look();
-    });
+  /** Begins to listen to the doorbell and to look once a second. Works without a database or a broker until they are there. */
+  start(broker: Promise<Pick<Broker, 'onRing'>> | Pick<Broker, 'onRing'>): void {
+    void this.listen(broker).catch((error: Error) => this.logger.warn(`no doorbell: ${error.message}`));
     this.timer = setInterval(() => this.look(), LOOK_MS);
     this.look();
   }
@@ -110,9 +108,18 @@ export class CommitFeed {
     this.closed = true;
     if (this.timer) clearInterval(this.timer);
     for (const done of [...this.waiting]) done();
-    await this.stopRinging?.();
+    await this.ringing?.then((stop) => stop()).catch(() => {});
     // a database that hangs must not hold the process up
     await Promise.race([this.looking, delay(LAST_LOOK_MS, undefined, { ref: false })]);
+  }
+
+  private async listen(arriving: Promise<Pick<Broker, 'onRing'>> | Pick<Broker, 'onRing'>): Promise<void> {
+    const broker = await arriving;
+    if (this.closed) return;
+    this.ringing = broker.onRing((position) => {
+      if (position > this.head) this.look();
+    });
+    await this.ringing;
   }
 
   /** Reads what is new; a ring during that makes it read once more. */

@@ -2,6 +2,14 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { HexType } from '#libs/events/column-types.js';
 import { type BlockRanges, MultirangeType } from './multirange-type.js';
 
+/** An RPC endpoint as its fetcher reports it; hosts only, URLs may hold keys. */
+export interface ReportedEndpoint {
+  readonly host: string;
+  readonly healthy: boolean;
+  /** The last failure, while it isn't healthy. */
+  readonly reason: string | null;
+}
+
 /** One row per chain: what is stored of it, and what its leader last said about it. */
 export const ChainEntity = defineEntity({
   name: 'Chain',
@@ -25,6 +33,11 @@ export const ChainEntity = defineEntity({
     state: p.text().default('starting').comment('starting, following, paused, unreachable, stuck or halted.'),
     stateReason: p.text().nullable().comment('Why, in words, when something is wrong.'),
     stateAt: p.datetime(3).defaultRaw('now()').comment('When the leader last said so.'),
+    endpoints: p
+      .json()
+      .$type<readonly ReportedEndpoint[]>()
+      .defaultRaw("'[]'")
+      .comment('How the RPC endpoints fare, as the leader last said: a list of host, healthy, reason.'),
   },
 });
 

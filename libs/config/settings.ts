@@ -1,0 +1,93 @@
+import { choice, listOf, text, url, type Variable, wholeNumber } from './variables.js';
+
+const MAX_SAFE = Number.MAX_SAFE_INTEGER;
+const RPC_RULE = 'one or more URLs (http, https, ws or wss), separated by commas';
+
+export const databaseUrl = url(
+  'DATABASE_URL',
+  ['postgresql', 'postgres'],
+  'Postgres database of the monitor.',
+);
+export const rabbitmqUrl = url('RABBITMQ_URL', ['amqp', 'amqps'], 'RabbitMQ broker.');
+export const queuePrefix: Variable<string> = {
+  ...text('QUEUE_PREFIX', 'Beginning of all queue and exchange names, for several monitors on one broker.'),
+  rule: '1 to 60 letters, digits, dots, dashes or underscores',
+  parse: (value) => (/^[\w.-]{1,60}$/.test(value) ? value : undefined),
+};
+export const logLevel = choice(
+  'LOG_LEVEL',
+  ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+  'How much the process says.',
+);
+export const host = text('HOST', 'Address that the HTTP server listens on.');
+export const port = wholeNumber('PORT', 0, 65_535, "The API's port; 0 picks a free one.");
+export const healthPort = wholeNumber(
+  'HEALTH_PORT',
+  0,
+  65_535,
+  'Port of /healthz, /readyz and /metrics; 0 picks a free one and says which.',
+);
+export const corsOrigins = {
+  ...listOf(
+    text('CORS_ORIGINS', 'Origins of web pages that may call the API.'),
+    'origins such as https://example.org, separated by commas, or *',
+  ),
+  unset: 'pages of this machine (localhost)',
+};
+export const chainId = wholeNumber('CHAIN_ID', 1, MAX_SAFE, 'Chain to follow.');
+const LISTED = 'from the chain list, else required';
+export const chainName = {
+  ...text('CHAIN_NAME', 'Readable name of the chain.'),
+  unset: 'from the chain list, else "Chain" and its id',
+};
+export const rpcUrls = {
+  ...listOf(
+    url('RPC_URLS', ['http', 'https', 'ws', 'wss'], 'RPC endpoints of the chain, the preferred one first.'),
+    RPC_RULE,
+  ),
+  unset: LISTED,
+};
+const address: Variable<string> = {
+  name: 'CONTRACT_ADDRESSES',
+  description: 'Contracts to follow.',
+  rule: '0x and 40 hex digits',
+  parse: (value) => (/^0x[0-9a-f]{40}$/i.test(value) ? value.toLowerCase() : undefined),
+};
+export const contractAddresses = {
+  ...listOf(address, 'addresses of 20 bytes (0x and 40 hex digits), separated by commas'),
+  unset: LISTED,
+};
+export const contractAddress = {
+  ...contractAddresses,
+  name: 'CONTRACT_ADDRESS',
+  description: 'Another name of CONTRACT_ADDRESSES, which wins when both are set.',
+};
+export const startBlock: Variable<number | 'latest'> = {
+  name: 'START_BLOCK',
+  description: 'First block that is wanted, or `latest` to begin with the newest final block.',
+  rule: 'a block number, or latest',
+  unset: LISTED,
+  parse: (value) =>
+    value.toLowerCase() === 'latest' ? 'latest' : wholeNumber('', 0, MAX_SAFE, '').parse(value),
+};
+export const batchSize = wholeNumber('BATCH_SIZE', 1, 1_000_000, 'Blocks per eth_getLogs at most.');
+export const pollingInterval = {
+  ...wholeNumber('POLLING_INTERVAL_MS', 50, 3_600_000, 'Milliseconds between two looks at the head.'),
+  unset: 'half a block time, between 250 and 2000',
+};
+export const confirmations = {
+  ...wholeNumber('CONFIRMATIONS', 0, 1_000_000, 'If set, the block this far below the head counts as final.'),
+  unset: "the node's `finalized` tag; where it has none, the chain list's depth",
+};
+export const dataDirectory = text('DATA_DIR', 'Folder of the embedded database and the simulated chain.');
+
+/** @param known names of the event registry. */
+export function eventNames(known: readonly string[]): Variable<readonly string[]> {
+  const one: Variable<string> = {
+    name: 'EVENTS',
+    description: 'Events to follow, by their names in the registry.',
+    rule: `one of ${known.join(', ')}`,
+    parse: (value) => known.find((name) => name === value),
+  };
+  return listOf(one, `names of known events, separated by commas (known: ${known.join(', ')})`);
+}

@@ -1,0 +1,113 @@
+import type { Broker } from '#libs/broker/broker.js';
+import { connectRabbit } from '#libs/broker/rabbit.js';
+import type { BrokerConfig, DatabaseConfig, HttpConfig, LogConfig } from '#libs/config/config.js';
+import { Database } from '#libs/database/database.js';
+import { databaseProblem, untilMigrated } from '#libs/database/migrate.js';
+import { HealthServer } from '#libs/telemetry/health-server.js';
+import { createLogger, type Logger } from '#libs/telemetry/logger.js';
+import { runProcess } from '#libs/telemetry/run-process.js';
+
+type ServiceConfig = DatabaseConfig & BrokerConfig & LogConfig & HttpConfig;
+
+/** Each closing step gets this long: a server that hangs must not hold the process up. */
+const CLOSE_PATIENCE_MS = 3_000;
+
+/** What every long-running process works with; opened one by one, closed in reverse. */
+export class Service {
+  private broker: Broker | null = null;
+  private waitingFor: string | null = null;
+
+  private constructor(
+    readonly logger: Logger,
+    readonly health: HealthServer,
+    readonly database: Database,
+    readonly stop: AbortSignal,
+    private readonly config: ServiceConfig,
+  ) {}
+
+  /** Listens for health checks at once; the database is connected when it is first needed. */
+  static async open(component: string, config: ServiceConfig, stop: AbortSignal): Promise<Service> {
+    const logger = createLogger(component, config.logLevel);
+    const health = await HealthServer.listen(config);
+    logger.info(`health, readiness and metrics: ${health.url}`);
+    const database = Database.open(config.databaseUrl);
+    health.check('postgres', () => databaseProblem(database));
+    const service = new Service(logger, health, database, stop, config);
+    health.check('start', () => service.waitingFor);
+    return service;
+  }
+
+  /**
+   * Waits for the database's schema and for the broker.
+   * @param name who connects, as the broker shows it.
+   * @param options.needed false where readiness doesn't depend on the broker.
+   * @throws BrokerUnavailable when waiting can't help (refused login, queues with other arguments); AbortError on `stop`.
+   */
+  async connectBroker(name: string, { needed = true } = {}): Promise<Broker> {
+    const { config, logger, stop } = this;
+    const waits = (reason: string) => {
+      this.waitingFor = needed ? reason : null;
+    };
+    waits('waiting for Postgres');
+    await untilMigrated(
+      this.database,
+      (reason) => {
+        waits(reason);
+        logger.info(reason);
+      },
+      stop,
+    );
+    waits('waiting for RabbitMQ');
+    const { rabbitmqUrl: url, queuePrefix: prefix } = config;
+    const broker = await connectRabbit({ url, prefix, logger, name, signal: stop }).catch((error) => {
+      stop.throwIfAborted();
+      throw error;
+    });
+    if (needed)
+      this.health.check('rabbitmq', () => (broker.connected ? null : 'not connected, reconnecting'));
+    this.waitingFor = null;
+    this.broker = broker;
+    return broker;
+  }
+
+  /** Closes what was opened, in reverse. */
+  async close(): Promise<void> {
+    const { broker, database, health, logger } = this;
+    await inTime('RabbitMQ', () => broker?.close(), logger);
+    await inTime('Postgres', () => database.close(), logger);
+    await inTime('HTTP', () => health.close(), logger);
+  }
+}
+
+async function inTime(what: string, close: () => Promise<void> | undefined, logger: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(resolve, CLOSE_PATIENCE_MS, `no end within ${CLOSE_PATIENCE_MS / 1_000} s`);
+  });
+  const problem = await Promise.race([close()?.then(() => null), late]).catch(
+    (error: Error) => error.message,
+  );
+  clearTimeout(timer);
+  if (problem) logger.warn(`the connection to ${what} was not closed well: ${problem}`);
+}
+
+/**
+ * Runs a long-running process: reads its settings, opens what every process works with, does its work, closes in reverse.
+ * @param component name in the log.
+ * @param read reads the settings. @param work returns when `service.stop` is aborted and everything of its own is stopped.
+ */
+export function runService<C extends ServiceConfig>(
+  component: string,
+  read: () => C,
+  work: (config: C, service: Service) => Promise<void>,
+): Promise<void> {
+  return runProcess(async (stop) => {
+    const config = read();
+    const service = await Service.open(component, config, stop);
+    try {
+      await work(config, service);
+    } finally {
+      await service.close();
+    }
+  });
+}
