@@ -141,6 +141,6 @@ test('bad settings are refused all at once, each with its rule', () => {
   };
   for (const [name, value] of Object.entries(bad))
     expect(() => devchainSettings(bad)).toThrow(
-      new RegExp(`${name} must be .*"${value.replace('.', '\\.')}"`),
+      new RegExp(`${name}: must be .*"${value.replace('.', '\\.')}" is not`),
     );
 });

@@ -15,6 +15,7 @@ import { describe, expect, test } from 'vitest';
  * | libs/chain      | config, telemetry, events                                    |
  * | libs/broker     | config, telemetry, events, chain                             |
  * | libs/database   | config, telemetry, events, chain, broker                     |
+ * | libs/service    | config, telemetry, events, chain, broker, database           |
  * | apps/<any>      | every lib, no other app                                      |
  * | apps/local      | every lib and every app: it starts them all in one process   |
  *
@@ -25,7 +26,7 @@ import { describe, expect, test } from 'vitest';
  * | libs/chain                   | RPC: names of methods (eth_…), ethers' providers (apps/devchain serves methods) |
  * | apps/local                   | imports whose name is computed (the package for the platform)                   |
  */
-const libs = ['config', 'telemetry', 'events', 'chain', 'broker', 'database'];
+const libs = ['config', 'telemetry', 'events', 'chain', 'broker', 'database', 'service'];
 const importsEveryApp = 'apps/local';
 const packageHomes: readonly { what: RegExp; homes: readonly string[] }[] = [
   { what: /^@mikro-orm\/core$/, homes: ['libs/database', 'libs/events'] },

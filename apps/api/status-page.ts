@@ -16,6 +16,7 @@ export const statusPage = `<!doctype html>
   dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .6rem 1rem; margin: 0; }
   dt { font-size: .8rem; } dd { margin: 0; font-variant-numeric: tabular-nums; }
   .following { color: var(--ok); } .trouble { color: var(--bad); }
+  h3 { font-size: .8rem; font-weight: normal; color: var(--dim); margin: .8rem 0 .2rem; } ul { margin: 0; padding: 0; list-style: none; overflow-wrap: anywhere; }
   progress { width: 100%; accent-color: var(--bar); margin-top: .8rem; }
 </style>
 </head>
@@ -23,7 +24,7 @@ export const statusPage = `<!doctype html>
 <header><h1>Event Monitor</h1><a href="/graphql">GraphiQL: query and subscribe</a><span class="dim" id="age" role="status">reading…</span></header>
 <main id="chains"></main>
 <script>
-const query = '{ chains { id name state reason head finalized lastProcessedBlock lagBlocks lagSeconds undecodableLogs explorer { url } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';
+const query = '{ chains { id name state reason head finalized lastProcessedBlock lagBlocks lagSeconds undecodableLogs explorer { url } endpoints { host healthy reason } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';
 const number = n => n === null ? '–' : Math.round(n).toLocaleString('en');
 const duration = s => s === null ? '–' : s < 90 ? Math.round(s) + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : s < 129600 ? (s / 3600).toFixed(1) + ' h' : (s / 86400).toFixed(1) + ' days';
 const element = (name, text, className) => { const e = document.createElement(name); e.textContent = text; if (className) e.className = className; return e; };
@@ -31,7 +32,7 @@ function card(c) {
   const article = document.createElement('article'), title = element('h2', ''), list = document.createElement('dl'), b = c.backfill;
   title.append(element('span', c.name + ' '), element('span', c.state, c.state === 'following' ? 'following' : 'trouble'));
   title.firstChild.append(element('span', '(' + c.id + ')', 'dim'));
-  const facts = { 'Head': number(c.head), 'Live lag': c.lagBlocks === null ? '–' : number(c.lagBlocks) + ' blocks', 'Head seen': c.lagSeconds === null ? '–' : duration(c.lagSeconds) + ' old',
+  const facts = { 'Head': number(c.head), 'Live lag': c.lagBlocks === null ? '–' : number(c.lagBlocks) + ' blocks', 'Newest data': c.lagSeconds === null ? '–' : duration(c.lagSeconds) + ' old',
     'Finalized': number(c.finalized), 'Processed without holes to': number(c.lastProcessedBlock), 'History': (Math.floor(b.progress * 1000) / 10) + ' %',
     'Rate': b.etaSeconds === 0 ? 'done' : b.blocksPerSecond === null ? '–' : number(b.blocksPerSecond) + ' blocks/s', 'History done in': b.etaSeconds === 0 ? 'done' : duration(b.etaSeconds), 'Undecodable logs': number(c.undecodableLogs) };
   for (const [name, value] of Object.entries(facts)) { const item = document.createElement('div'); item.append(element('dt', name), element('dd', value)); list.append(item); }
@@ -39,8 +40,18 @@ function card(c) {
   if (c.reason) article.append(element('p', c.reason, 'trouble'));
   article.append(list);
   const bar = document.createElement('progress'); bar.max = 1; bar.value = b.progress; bar.setAttribute('aria-label', 'History of ' + c.name); article.append(bar);
+  if (c.endpoints.length) article.append(element('h3', 'RPC endpoints'), endpoints(c.endpoints));
   if (c.explorer) { const link = element('a', 'Explorer'); link.href = c.explorer.url; article.append(link); }
   return article;
+}
+function endpoints(all) {
+  const list = document.createElement('ul');
+  for (const e of all) {
+    const item = element('li', '');
+    item.append(element('span', (e.healthy ? '● ' : '○ ') + e.host + ' ', e.healthy ? 'following' : 'trouble'), element('span', e.healthy ? 'well' : e.reason, 'dim'));
+    list.append(item);
+  }
+  return list;
 }
 async function refresh() {
   const age = document.getElementById('age');

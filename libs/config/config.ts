@@ -145,7 +145,7 @@ export interface ProcessVariables {
   readonly variables: readonly ReadVariable[];
 }
 
-/** What each process reads. @param knownEvents names of the event registry. */
+/** What each process reads, `start` last. @param knownEvents names of the event registry. */
 export function processVariables(knownEvents: readonly string[]): ProcessVariables[] {
   const variablesOf = (process: string, read: (env: EnvReader) => unknown) => {
     const reader = new EnvReader({});
@@ -153,11 +153,11 @@ export function processVariables(knownEvents: readonly string[]): ProcessVariabl
     return { process, variables: reader.reads };
   };
   return [
-    variablesOf('start', (env) => readLocal(env, knownEvents, true)),
     variablesOf('migrate', readMigrate),
     variablesOf('fetcher', (env) => readFetcher(env, knownEvents)),
     variablesOf('worker', readWorker),
     variablesOf('api', readApiProcess),
+    variablesOf('start', (env) => readLocal(env, knownEvents, true)),
   ];
 }
 

@@ -55,6 +55,8 @@ export async function untilMigrated(
  */
 export async function databaseProblem(database: Database): Promise<string | null> {
   try {
+    // the migrator takes a database that can't be reached for an empty one
+    await sql`select 1`.execute(database.statements);
     const pending = await pendingMigrations(database);
     return pending.length ? `waiting for migrations (npm run migrate): ${pending.join(', ')}` : null;
   } catch (error) {

@@ -1,0 +1,119 @@
+import '#libs/telemetry/node-version.js';
+import { readDevchain } from '#apps/devchain/settings.js';
+import { chains } from '#libs/config/chains.js';
+import { type ProcessVariables, processVariables } from '#libs/config/config.js';
+import { EnvReader, type ReadVariable } from '#libs/config/variables.js';
+import { events } from '#libs/events/registry.js';
+import { registry } from '#libs/telemetry/metrics.js';
+import { writeOrCheck } from './generated-file.js';
+
+const NOTE = "<!-- Written by npm run docs. Don't edit it. -->";
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+
+function configuration(): string {
+  const chainRows = chains.map((c) => [String(c.id), c.name, String(c.startBlock), String(c.confirmations)]);
+  return `${[
+    NOTE,
+    '# Configuration',
+    'Every process reads its settings from the environment. An empty variable counts as unset. A process with bad settings refuses to start and names all of them at once, each with its rule.',
+    table(
+      ['variable', 'read by', 'meaning', 'a good value', 'default'],
+      variableRows(processVariables(events.map((event) => event.name))),
+    ),
+    '`start` is `npm start`: everything in one process. Without `CHAIN_ID` and `RPC_URLS` it follows a simulated chain, and the settings of a chain are not read.',
+    '## The simulator',
+    table(
+      ['variable', 'meaning', 'a good value', 'default'],
+      variableRows([devchain()]).map((row) => row.toSpliced(1, 1)),
+    ),
+    '## The chain list',
+    'These chains need no more than their `CHAIN_ID`. For another one see [add-a-chain.md](add-a-chain.md).',
+    table(['id', 'name', 'start block', 'confirmations without a `finalized` tag'], chainRows),
+  ].join('\n\n')}\n`;
+}
+
+function devchain(): ProcessVariables {
+  const reader = new EnvReader({});
+  readDevchain(reader);
+  return { process: 'devchain', variables: reader.reads };
+}
+
+/** A row per variable; where `npm start`, which comes last, has another default, both are told. */
+function variableRows(processes: readonly ProcessVariables[]): string[][] {
+  const rows = new Map<string, { read: ReadVariable; by: string[]; defaults: string }>();
+  for (const { process, variables } of processes) {
+    for (const read of variables) {
+      const row = rows.get(read.variable.name);
+      if (!row) {
+        rows.set(read.variable.name, { read, by: [process], defaults: defaultOf(read) });
+        continue;
+      }
+      if (row.by.at(-1) !== process) row.by.push(process);
+      if (process === 'start' && row.defaults !== defaultOf(read))
+        row.defaults += `; start: ${defaultOf(read)}`;
+    }
+  }
+  return [...rows].map(([name, { read, by, defaults }]) => {
+    const { description, rule } = read.variable;
+    return [`\`${name}\``, by.join(', '), escaped(description), escaped(rule), escaped(defaults)];
+  });
+}
+
+function defaultOf({ variable, fallback }: ReadVariable): string {
+  if (variable.unset !== undefined) return variable.unset;
+  if (fallback === undefined) return 'required';
+  return `\`${Array.isArray(fallback) ? fallback.join(',') : String(fallback)}\``;
+}
+
+function metrics(): string {
+  const all = registry.getMetricsAsArray() as unknown as {
+    name: string;
+    help: string;
+    type: string;
+    labelNames?: string[];
+  }[];
+  const own = all.filter(({ help, labelNames }) => help && labelNames);
+  const isDefault = ({ name }: { name: string }) => /^event_monitor_(nodejs|process)_/.test(name);
+  const rows = own
+    .filter((metric) => !isDefault(metric))
+    .map(({ name, type, help, labelNames }) => {
+      return [`\`${name}\``, type, (labelNames ?? []).map((l) => `\`${l}\``).join(', '), escaped(help)];
+    });
+  return `${[
+    NOTE,
+    '# Metrics',
+    'Every process answers `GET /metrics` in the text format of Prometheus: the API on `PORT`, the others on `HEALTH_PORT`; the log says where at start. Units are seconds, blocks and counts.',
+    'An API tells the state of all chains, from the database: also when their fetchers are gone. With several APIs take `max by (chain_id)`. Queue depths come from every worker: take `max by (queue)`.',
+    table(['metric', 'type', 'labels', 'meaning'], rows),
+    'Beside them every process tells its own memory, CPU, event loop and garbage collection (`event_monitor_process_…`, `event_monitor_nodejs_…`).',
+    '## Worth an alert',
+    table(
+      ['when', 'because'],
+      [
+        [
+          '`event_monitor_lag_seconds` above 10 block times for 5 min',
+          'new events arrive late: look at `chain_state` and its reason in `chains` (GraphQL)',
+        ],
+        [
+          '`event_monitor_chain_state{state="halted"} == 1`',
+          'a reorg went below finality: [operations.md](operations.md)',
+        ],
+        ['`event_monitor_chain_state{state="unled"} == 1` for 1 min', 'no fetcher leads the chain'],
+        ['`event_monitor_queue_messages{queue="dead"} > 0`', 'a message that no worker could store'],
+        [
+          '`increase(event_monitor_undecodable_logs[1h]) > 0`',
+          'a contract emits what the event type does not expect',
+        ],
+        ['`event_monitor_queue_messages{queue="history"}` grows for 10 min', 'too few workers'],
+      ],
+    ),
+  ].join('\n\n')}\n`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('|', '\\|').replace(/\s+/g, ' ');
+}
+
+writeOrCheck({ 'docs/configuration.md': configuration(), 'docs/metrics.md': metrics() }, 'npm run docs');
