@@ -2,11 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { COVERED, decide, type Known } from '#apps/fetcher/decide.js';
 import { type PlannedSource, planHistory, type Ranges } from '#apps/fetcher/history-plan.js';
+import { Segment } from '#apps/fetcher/segment.js';
+
+/** A segment from a list of names, e.g. `['10a', '11a']`. */
+function segmentOf(names: readonly string[]): Segment {
+  return new Segment(new Map(names.map((name) => [Number.parseInt(name, 10), name])));
+}
 
 /** Known blocks from a list of names, e.g. `['10a', '11a']`. */
 function known(names: readonly string[], finalized: number | null, coveredTo = COVERED): Known {
-  const said = new Map(names.map((name) => [Number.parseInt(name, 10), name]));
-  return { said, top: Math.max(-1, ...said.keys()), finalized, coveredTo };
+  return { segment: segmentOf(names), finalized, coveredTo };
 }
 const seen = (head: number, safe: string, fork: number) => ({
   head,

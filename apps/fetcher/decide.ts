@@ -1,12 +1,11 @@
+import type { Segment } from './segment.js';
+
 /** "Every source covers everything": nothing stored has to be stated again. */
 export const COVERED = Number.POSITIVE_INFINITY;
 
 /** What a leader knows of the stored segment, as it will be once all that it said is applied. */
 export interface Known {
-  /** Block hash by height. */
-  readonly said: ReadonlyMap<number, string>;
-  /** Highest height of `said`, −1 when it is empty. */
-  readonly top: number;
+  readonly segment: Segment;
   /** Recorded finality, or null. */
   readonly finalized: number | null;
   /** Height up to which every source covers everything above finality; `COVERED` when that is all. */
@@ -34,7 +33,8 @@ export type Decision =
 
 /** Decides what a leader says next (DESIGN §3.1–3.2; the executable model calls it `decide`). Pure. */
 export function decide(known: Known, seen: Seen): Decision {
-  const { said, top, finalized, coveredTo } = known;
+  const { segment, finalized, coveredTo } = known;
+  const { top } = segment;
   const { head, safe, fork } = seen;
   if (top < 0) return { kind: 'advance', above: safe.number - 1, from: safe.number };
   // a lower head that agrees with us is a pause, also when something below it must be stated again
@@ -42,14 +42,12 @@ export function decide(known: Known, seen: Seen): Decision {
   // a jump: finality has moved past all that is stored; it begins at the final block and drops from the fork point on
   if (safe.number > top) return { kind: 'advance', above: fork, from: safe.number };
   const above = Math.max(finalized ?? -1, Math.min(fork, coveredTo));
-  if (above < head) return { kind: 'advance', above, from: firstStated(said, above, fork) };
+  if (above < head) return { kind: 'advance', above, from: firstStated(segment, above, fork) };
   const isNewer = safe.number > (finalized ?? -1);
-  return isNewer && said.get(safe.number) === safe.hash ? { kind: 'finality', ...safe } : { kind: 'idle' };
+  return isNewer && segment.hashAt(safe.number) === safe.hash ? { kind: 'finality', ...safe } : { kind: 'idle' };
 }
 
 /** The block above `above`; where nothing is stored yet between it and the segment's bottom, that bottom. */
-function firstStated(said: ReadonlyMap<number, string>, above: number, fork: number): number {
-  let from = above + 1;
-  while (from !== fork + 1 && !said.has(from)) from++;
-  return from;
+function firstStated(segment: Segment, above: number, fork: number): number {
+  return fork > above ? Math.min(fork + 1, segment.firstAbove(above)) : above + 1;
 }

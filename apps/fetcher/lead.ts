@@ -6,8 +6,9 @@ import {
   type StatedBlock,
   type StatedSource,
 } from '#libs/broker/messages.js';
-import type { LaneProgress, Leadership } from '#libs/database/ledger.js';
+import type { LaneProgress, Leadership, LedgerSource } from '#libs/database/ledger.js';
 import { COVERED, type Known } from './decide.js';
+import { Segment } from './segment.js';
 
 /** News statements that may be unapplied at a time (DESIGN §3.2). */
 export const WINDOW = 8;
@@ -16,8 +17,7 @@ export const WINDOW = 8;
 export class Lead {
   readonly term: number;
   private readonly ledger: string;
-  private readonly said: Map<number, string>;
-  private top: number;
+  private readonly segment: Segment;
   private finalizedSaid: number | null;
   private coveredTo: number;
   private seq = 0;
@@ -33,14 +33,13 @@ export class Lead {
   ) {
     this.term = taken.term;
     this.ledger = taken.ledger;
-    this.said = new Map(taken.segment);
-    this.top = Math.max(-1, ...this.said.keys());
+    this.segment = new Segment(taken.segment);
     this.finalizedSaid = taken.finalizedBlock;
     this.coveredTo = coveredTo(taken);
   }
 
   get known(): Known {
-    return { said: this.said, top: this.top, finalized: this.finalizedSaid, coveredTo: this.coveredTo };
+    return { segment: this.segment, finalized: this.finalizedSaid, coveredTo: this.coveredTo };
   }
 
   /** Statements that are said and not yet applied. */
@@ -68,7 +67,9 @@ export class Lead {
 
   /** Says that these blocks, above `above`, are the chain now. Not confirmed by the broker: it counts as said, perhaps lost. */
   async advance(above: number, blocks: StatedBlock[]): Promise<void> {
-    this.remember(above, blocks);
+    this.segment.advance(above, blocks);
+    // what stays below is covered, and what is stated will be
+    this.coveredTo = COVERED;
     const statement: AdvanceStatement = {
       ...this.head,
       kind: 'advance',
@@ -84,7 +85,7 @@ export class Lead {
   /** Says that this block, and all below it, is final. */
   async finality(number: number, hash: string): Promise<void> {
     this.finalizedSaid = number;
-    for (const height of this.said.keys()) if (height < number) this.said.delete(height);
+    this.segment.forgetBelow(number);
     const statement = {
       ...this.head,
       kind: 'finality' as const,
@@ -100,22 +101,29 @@ export class Lead {
     if (!this.unapplied) this.waitingSince = performance.now();
     return ++this.seq;
   }
-
-  private remember(above: number, blocks: readonly StatedBlock[]): void {
-    const stated = new Set(blocks.map((block) => block.hash));
-    for (const [height, hash] of this.said) if (height > above && !stated.has(hash)) this.said.delete(height);
-    for (const block of blocks) this.said.set(block.number, block.hash);
-    const last = blocks.at(-1)!.number;
-    this.top = Math.max(...this.said.keys());
-    if (this.coveredTo !== COVERED) this.coveredTo = last >= this.top ? COVERED : last;
-  }
 }
 
-/** Height up to which every source covers all stored blocks above finality (the model's rule `covered`). */
-function coveredTo({ segment, finalizedBlock, sources }: Leadership): number {
-  const unfinal = [...segment.keys()].filter((n) => n > (finalizedBlock ?? -1));
-  const holes = unfinal.filter(
-    (n) => !sources.every((s) => s.coverage.some(([from, to]) => from <= n && n < to)),
-  );
-  return holes.length ? Math.min(...holes) - 1 : COVERED;
+/**
+ * Height up to which every source covers all stored blocks above finality (DESIGN §3.2; the model's rule `covered`). Pure;
+ * linear in the blocks and the ranges.
+ */
+export function coveredTo({
+  segment,
+  finalizedBlock,
+  sources,
+}: Pick<Leadership, 'segment' | 'finalizedBlock' | 'sources'>): number {
+  const unfinal = [...segment.keys()].filter((n) => n > (finalizedBlock ?? -1)).sort((a, b) => a - b);
+  const hole = Math.min(...sources.map((source) => firstOutside(unfinal, source.coverage)));
+  return hole === Number.POSITIVE_INFINITY ? COVERED : hole - 1;
+}
+
+/** The first height that lies in none of the ranges, infinite when all do; both ascending. */
+function firstOutside(heights: readonly number[], ranges: LedgerSource['coverage']): number {
+  let next = 0;
+  for (const height of heights) {
+    while (next < ranges.length && ranges[next]![1] <= height) next++;
+    const range = ranges[next];
+    if (!range || height < range[0]) return height;
+  }
+  return Number.POSITIVE_INFINITY;
 }

@@ -3,13 +3,13 @@ import type { BlockHeader } from '#libs/chain/block-header.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { Endpoint, FinalityRule, LogFilter } from '#libs/chain/endpoint.js';
 import { type Decision, decide, type Seen } from './decide.js';
+import { forkPoint } from './fork-point.js';
 import { type Lead, WINDOW } from './lead.js';
 
-/** Blocks per step: one batch of headers, and one of logs. */
-const BLOCKS_PER_STEP = 50;
-/** Headers per request when looking for the fork point, from the top down: doubling from the first to the last. */
-const FORK_SEARCH_FIRST = 4;
-const FORK_SEARCH_LAST = 100;
+/** Blocks of one batch of headers, and of one of logs. */
+const BLOCKS_PER_BATCH = 50;
+/** Batches in flight at a time when many blocks are to be said at once: a first start, or a return. */
+const BATCHES_PER_STEP = 4;
 /** Moves of finality are said at most this often (DESIGN §3.4). */
 const FINALITY_INTERVAL_MS = 1_000;
 
@@ -43,7 +43,7 @@ export class NewsLane {
       return {
         outcome: 'paused',
         head,
-        reason: `the RPC's head ${head.number} is behind ours ${lead.known.top}`,
+        reason: `the RPC's head ${head.number} is behind ours ${lead.known.segment.top}`,
       };
     }
     if (decision.kind === 'advance') {
@@ -64,12 +64,13 @@ export class NewsLane {
   /** All of one step is read from one endpoint, so that it is one consistent view. */
   private async look(endpoint: Endpoint, lead: Lead) {
     const known = lead.known;
-    const { said, top, finalized } = known;
-    const heights = [top, finalized ?? -1].filter((n) => n >= 0 && said.has(n));
+    const { segment, finalized } = known;
+    const { top } = segment;
+    const atFinality = finalized === null ? undefined : segment.hashAt(finalized);
+    const heights = [top, ...(atFinality ? [finalized!] : [])].filter((n) => n >= 0);
     const view = await endpoint.observe([...new Set(heights)], this.options.finality());
     const head = view.head;
-    if (finalized !== null && said.has(finalized))
-      assertFinalBlock(endpoint, finalized, said.get(finalized)!, view.at.get(finalized));
+    if (atFinality) assertFinalBlock(endpoint, finalized!, atFinality, view.at.get(finalized!));
     const safe = safeBlock(endpoint, view);
     const fork = top < 0 ? -1 : await this.fork(endpoint, lead, head, view.at.get(top) ?? null);
     const seen: Seen = { head: head.number, safe, fork };
@@ -84,19 +85,15 @@ export class NewsLane {
     head: BlockHeader,
     atTop: BlockHeader | null,
   ): Promise<number> {
-    const { said, top, finalized } = lead.known;
-    const floor = Math.max(finalized ?? -1, Math.min(...said.keys()) - 1);
-    if (head.number >= top && atTop?.hash === said.get(top)) return top;
-    if (head.number <= top && head.hash === said.get(head.number)) return head.number;
-    let high = Math.min(top, head.number);
-    for (let size = FORK_SEARCH_FIRST; high > floor; size = Math.min(size * 2, FORK_SEARCH_LAST)) {
-      const low = Math.max(floor + 1, high - size + 1);
-      const headers = await endpoint.headers(low, high);
-      const match = headers.findLast((header) => said.get(header.number) === header.hash);
-      if (match) return match.number;
-      high = low - 1;
-    }
-    return floor;
+    const { segment, finalized } = lead.known;
+    const { top } = segment;
+    if (head.number >= top && atTop?.hash === segment.hashAt(top)) return top;
+    if (head.number <= top && head.hash === segment.hashAt(head.number)) return head.number;
+    const floor = Math.max(finalized ?? -1, segment.bottom - 1);
+    return forkPoint(segment, floor, Math.min(top, head.number), async (heights) => {
+      const headers = await endpoint.headersAt(heights);
+      return headers.map((header) => header.hash);
+    });
   }
 
   /** The blocks that an `advance` states, parent-linked to what is stored below them. */
@@ -108,21 +105,38 @@ export class NewsLane {
   ): Promise<StatedBlock[]> {
     if (decision.kind !== 'advance') return [];
     const { from, above } = decision;
-    const headers = await endpoint.headers(from, Math.min(head.number, from + BLOCKS_PER_STEP - 1));
-    const parent = from - 1 <= above ? lead.known.said.get(from - 1) : undefined;
+    const to = Math.min(head.number, from + BLOCKS_PER_BATCH * BATCHES_PER_STEP - 1);
+    const batches = batchesOf(from, to);
+    const headers = (await Promise.all(batches.map((b) => endpoint.headers(b.from, b.to)))).flat();
+    const parent = from - 1 <= above ? lead.known.segment.hashAt(from - 1) : undefined;
     assertLinked(endpoint, headers, parent);
     const { filter, bloomProvesAbsence } = this.options;
-    const logs = await endpoint.blockLogs(headers, filter, { bloomProvesAbsence });
+    const logs = await Promise.all(
+      batches.map((b) => {
+        const batch = headers.slice(b.from - from, b.to - from + 1);
+        return endpoint.blockLogs(batch, filter, { bloomProvesAbsence });
+      }),
+    );
+    const logsOf = logs.flat();
     return headers.map(({ number, hash, parentHash, timestamp }, i) => {
       return {
         number,
         hash,
         parentHash,
         timestamp,
-        logs: logs[i]!.map((log) => ({ ...log, topics: [...log.topics] })),
+        logs: logsOf[i]!.map((log) => ({ ...log, topics: [...log.topics] })),
       };
     });
   }
+}
+
+/** [from, to] in batches. */
+function batchesOf(from: number, to: number): { from: number; to: number }[] {
+  const batches: { from: number; to: number }[] = [];
+  for (let first = from; first <= to; first += BLOCKS_PER_BATCH) {
+    batches.push({ from: first, to: Math.min(to, first + BLOCKS_PER_BATCH - 1) });
+  }
+  return batches;
 }
 
 /** Blocks in pieces of about a message each; a block is never split. */

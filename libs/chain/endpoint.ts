@@ -206,7 +206,8 @@ export class Endpoint {
     });
   }
 
-  private async headersAt(numbers: readonly number[]): Promise<BlockHeader[]> {
+  /** The headers at some heights; a block that the endpoint doesn't have is `head_behind`. */
+  async headersAt(numbers: readonly number[]): Promise<BlockHeader[]> {
     const replies = await this.connection.send(numbers.map(blockCall));
     return numbers.map((number, i) => {
       const header = this.headerAt(replies[i]!, number);

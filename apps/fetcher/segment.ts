@@ -1,0 +1,70 @@
+/** A block by height and hash. */
+export interface HeldBlock {
+  readonly number: number;
+  readonly hash: string;
+}
+
+/**
+ * The stored segment of a chain as it will be once all that was said is applied: block hashes by height. A fast chain holds
+ * 100,000 unfinalized blocks and more, so a change costs what it changes, not what is held.
+ */
+export class Segment {
+  /** Ascending; a jump leaves a gap. */
+  private readonly heights: number[];
+  private readonly hashes: Map<number, string>;
+
+  /** @param hashes by height, in any order. */
+  constructor(hashes: ReadonlyMap<number, string>) {
+    this.heights = [...hashes.keys()].sort((a, b) => a - b);
+    this.hashes = new Map(hashes);
+  }
+
+  /** Highest height, −1 when nothing is held. */
+  get top(): number {
+    return this.heights.at(-1) ?? -1;
+  }
+
+  /** Lowest height, −1 when nothing is held. */
+  get bottom(): number {
+    return this.heights[0] ?? -1;
+  }
+
+  hashAt(height: number): string | undefined {
+    return this.hashes.get(height);
+  }
+
+  /** Lowest held height above another, infinite when there is none. */
+  firstAbove(height: number): number {
+    return this.heights[this.indexAbove(height)] ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Held heights above `above`, up to `upTo`, ascending. */
+  heightsBetween(above: number, upTo: number): number[] {
+    return this.heights.slice(this.indexAbove(above), this.indexAbove(upTo));
+  }
+
+  /** Drops what is above a height and holds these blocks, ascending and all above it, instead. */
+  advance(above: number, blocks: readonly HeldBlock[]): void {
+    while (this.top > above) this.hashes.delete(this.heights.pop()!);
+    for (const { number, hash } of blocks) {
+      this.heights.push(number);
+      this.hashes.set(number, hash);
+    }
+  }
+
+  /** Forgets what lies below a height. */
+  forgetBelow(height: number): void {
+    for (const forgotten of this.heights.splice(0, this.indexAbove(height - 1))) this.hashes.delete(forgotten);
+  }
+
+  /** Index of the first height above another. */
+  private indexAbove(height: number): number {
+    let [low, high] = [0, this.heights.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.heights[middle]! > height) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
