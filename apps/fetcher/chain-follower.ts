@@ -187,6 +187,7 @@ export class ChainFollower {
       this.parts.condition.underWay({ statements: lead.unapplied });
       if (step.head) this.head = { number: step.head.number, timestamp: step.head.timestamp };
       if (step.outcome === 'full') return WINDOW_MS;
+      if (step.outcome === 'said' && step.replaced) this.noteReorg(step.replaced);
       if (step.outcome === 'paused') this.setState('paused', step.reason);
       else if (this.state !== 'stuck') this.setState('following', null);
       return step.outcome === 'said' ? 0 : pollingIntervalMs;
@@ -222,6 +223,11 @@ export class ChainFollower {
     this.newHead = () => heard.abort();
     await pause(ms, AbortSignal.any([stop, heard.signal]));
     this.newHead = null;
+  }
+
+  private noteReorg(depth: number): void {
+    this.parts.logger.info(`reorg: ${depth} blocks replaced`);
+    this.parts.condition.reorg(depth);
   }
 
   private noteFailure(error: unknown): void {

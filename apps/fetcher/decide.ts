@@ -44,7 +44,9 @@ export function decide(known: Known, seen: Seen): Decision {
   const above = Math.max(finalized ?? -1, Math.min(fork, coveredTo));
   if (above < head) return { kind: 'advance', above, from: firstStated(segment, above, fork) };
   const isNewer = safe.number > (finalized ?? -1);
-  return isNewer && segment.hashAt(safe.number) === safe.hash ? { kind: 'finality', ...safe } : { kind: 'idle' };
+  return isNewer && segment.hashAt(safe.number) === safe.hash
+    ? { kind: 'finality', ...safe }
+    : { kind: 'idle' };
 }
 
 /** The block above `above`; where nothing is stored yet between it and the segment's bottom, that bottom. */

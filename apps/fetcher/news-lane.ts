@@ -13,9 +13,13 @@ const BATCHES_PER_STEP = 4;
 /** Moves of finality are said at most this often (DESIGN §3.4). */
 const FINALITY_INTERVAL_MS = 1_000;
 
-/** What a step came to. `said`: there may be more to say at once; `idle`: all is said; `full`: the workers are behind. */
+/**
+ * What a step came to. `said`: there may be more to say at once; `idle`: all is said; `full`: the workers are behind.
+ * `replaced`: blocks of ours that the chain no longer has, 0 but for a reorg.
+ */
 export type Step =
-  | { readonly outcome: 'said' | 'idle' | 'full'; readonly head: BlockHeader | null }
+  | { readonly outcome: 'idle' | 'full'; readonly head: BlockHeader | null }
+  | { readonly outcome: 'said'; readonly head: BlockHeader; readonly replaced: number }
   | { readonly outcome: 'paused'; readonly head: BlockHeader; readonly reason: string };
 
 /** How a chain is followed. */
@@ -51,12 +55,12 @@ export class NewsLane {
         // the first piece stands on the fork point, each later one on the tip of the one before
         await lead.advance(piece[0] === looked.blocks[0] ? decision.above : piece[0]!.number - 1, piece);
       }
-      return { outcome: 'said', head };
+      return { outcome: 'said', head, replaced: looked.replaced };
     }
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
       await lead.finality(decision.number, decision.hash);
-      return { outcome: 'said', head };
+      return { outcome: 'said', head, replaced: 0 };
     }
     return { outcome: 'idle', head };
   }
@@ -75,7 +79,8 @@ export class NewsLane {
     const fork = top < 0 ? -1 : await this.fork(endpoint, lead, head, view.at.get(top) ?? null);
     const seen: Seen = { head: head.number, safe, fork };
     const decision = decide(known, seen);
-    return { head, decision, blocks: await this.blocks(endpoint, lead, decision, head) };
+    const blocks = await this.blocks(endpoint, lead, decision, head);
+    return { head, decision, replaced: top < 0 ? 0 : top - fork, blocks };
   }
 
   /** The highest height, at most the endpoint's head, where its hash equals ours; the recorded finality at least. */

@@ -54,7 +54,8 @@ export class Segment {
 
   /** Forgets what lies below a height. */
   forgetBelow(height: number): void {
-    for (const forgotten of this.heights.splice(0, this.indexAbove(height - 1))) this.hashes.delete(forgotten);
+    for (const forgotten of this.heights.splice(0, this.indexAbove(height - 1)))
+      this.hashes.delete(forgotten);
   }
 
   /** Index of the first height above another. */
