@@ -18,7 +18,7 @@ export interface DecodedFinal extends DecodedLogs {
 }
 
 /** Rows of one event of a chain that a transaction touched. */
-export interface TouchedRows {
+interface TouchedRows {
   readonly chainId: number;
   readonly event: string;
   /** Inserted, moved or revived. */

@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedPostgres } from '#apps/local/embedded-postgres.js';
+import { Database } from '#libs/database/database.js';
+import { migrate } from '#libs/database/migrate.js';
+
+/** Runs `work` on a database of its own to which all migrations are applied. */
+export async function withMigratedDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  // a path that isn't there yet: as root, Postgres's user could not enter a private folder of ours
+  const dir = join(tmpdir(), `event-monitor-schema-${randomUUID()}`);
+  const postgres = await startEmbeddedPostgres({ dir, settings: { fsync: 'off' } });
+  try {
+    const database = Database.open(postgres.url);
+    await migrate(database);
+    const result = await work(database);
+    await database.close();
+    return result;
+  } finally {
+    await postgres.stop('immediate');
+    for (const folder of [dir, postgres.dir]) rmSync(folder, { recursive: true, force: true });
+  }
+}
