@@ -73,7 +73,7 @@ describe('with a RabbitMQ of its own', () => {
     await expect(bench.broker.depth(HISTORY)).rejects.toThrow(BrokerUnavailable);
     bench.broker.ring(1);
     for (const delivery of held.deliveries) delivery.ack();
-    node = await startRabbitMq({ dir: node.dir, port: node.port });
+    await node.restart();
 
     await publishUntilConfirmed(bench.broker, LIVE, 1);
     await live.until(1);

@@ -6,20 +6,23 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { spawnOwned } from '#apps/local/owned-process.js';
 
-/** A private broker of a test. */
+/** A private broker, which a test may treat as it likes. */
 export interface RabbitMqNode {
   readonly url: string;
   readonly port: number;
-  readonly pid: number;
-  readonly dir: string;
-  /** Ends the broker and, unless started with `keep`, removes its data. */
-  stop(signal?: NodeJS.Signals): Promise<void>;
-  /** As a power cut: SIGKILL, the data stays; start it again with the same `dir` and `port`. */
+  /** As a power cut: nothing is flushed, the data stays. */
   kill(): Promise<void>;
+  /** After `kill`: the same data on the same port. Resolves when the broker answers. */
+  restart(): Promise<void>;
+  /** Ends the broker and removes its data. */
+  stop(): Promise<void>;
 }
 
 /** A cold start takes 5 to 11 s on two cores. */
 const START_PATIENCE_MS = 90_000;
+
+/** Two schedulers that don't spin: the tests need the cores too. */
+export const SMALL_ERLANG = '+S 2:2 +sbwt none';
 
 /** Where packages put the versioned scripts. Debian's /usr/sbin wrapper is no use: it insists on the user rabbitmq and /var/lib/rabbitmq. */
 const SCRIPT_FOLDERS = [
@@ -41,18 +44,32 @@ export function findRabbitMq(): string | undefined {
 }
 
 /**
- * Starts a private RabbitMQ node: own ports (127.0.0.1 only), data, cookie and epmd. It ends with this process, whatever ends that.
- * @param options.dir its data; a new temporary folder by default. `keep` leaves it there after `stop`.
- * @param options.port AMQP port; a free one by default.
+ * Starts the machine's RabbitMQ as a private node: own ports (127.0.0.1 only), data, cookie and epmd. It ends with this process,
+ * whatever ends that.
  * @throws Error with the broker's last output when it doesn't come up.
  */
-export async function startRabbitMq(
-  options: { dir?: string; port?: number; keep?: boolean } = {},
-): Promise<RabbitMqNode> {
+export async function startMachineNode(): Promise<RabbitMqNode> {
+  const dir = mkdtempSync(join(tmpdir(), 'event-monitor-rabbitmq-'));
+  const port = await freePort();
+  let end = await startServer(dir, port);
+  return {
+    url: `amqp://guest:guest@127.0.0.1:${port}`,
+    port,
+    kill: () => end('SIGKILL'),
+    async restart() {
+      end = await startServer(dir, port);
+    },
+    async stop() {
+      await end('SIGTERM');
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** @returns what ends the broker; resolves when that answers. */
+async function startServer(dir: string, port: number): Promise<(signal: NodeJS.Signals) => Promise<void>> {
   const scripts = findRabbitMq();
-  if (!scripts) throw new Error('no rabbitmq-server on this machine: install the package rabbitmq-server');
-  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'event-monitor-rabbitmq-'));
-  const port = options.port ?? (await freePort());
+  if (!scripts) throw new Error('no rabbitmq-server is installed');
   const epmdPort = await freePort();
   const env = prepare(dir, { port, epmdPort, distPort: await freePort() });
   // an epmd of our own, in the foreground: RabbitMQ would start a detached one that outlives it
@@ -70,17 +87,7 @@ export async function startRabbitMq(
       `RabbitMQ on 127.0.0.1:${port} ${(error as Error).message}. Its last words:\n${server.output()}`,
     );
   }
-  return {
-    url: `amqp://guest:guest@127.0.0.1:${port}`,
-    port,
-    pid: server.pid,
-    dir,
-    async stop(signal = 'SIGTERM') {
-      await end(signal);
-      if (!options.keep) rmSync(dir, { recursive: true, force: true });
-    },
-    kill: () => end('SIGKILL'),
-  };
+  return end;
 }
 
 /** Resolves when an AMQP broker answers on 127.0.0.1:`port`; rejects when `gone` resolves first or after START_PATIENCE_MS. */
@@ -139,8 +146,7 @@ function prepare(
     ERL_EPMD_PORT: String(ports.epmdPort),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_FLAGS: '-kernel inet_dist_use_interface {127,0,0,1}',
-    // two schedulers that don't spin: the tests need the cores too
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+S 2:2 +sbwt none',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: SMALL_ERLANG,
     // the data belongs to the node's name, and a restart keeps the port
     RABBITMQ_NODENAME: `event-monitor-${ports.port}@localhost`,
     RABBITMQ_DIST_PORT: String(ports.distPort),
@@ -158,7 +164,8 @@ function prepare(
   };
 }
 
-function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody listens on now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

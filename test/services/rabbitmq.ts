@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { whenOrphaned } from '#apps/local/owned-process.js';
-import { findRabbitMq, startRabbitMq, untilReady } from './rabbitmq-node.js';
+import amqp from 'amqplib';
+import { urlHost } from '#libs/telemetry/redact.js';
+import { startContainer } from './rabbitmq-container.js';
+import { findRabbitMq, type RabbitMqNode, startMachineNode } from './rabbitmq-node.js';
 
-export { type RabbitMqNode, startRabbitMq } from './rabbitmq-node.js';
+export type { RabbitMqNode } from './rabbitmq-node.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,6 +17,9 @@ declare module 'vitest' {
 
 const run = promisify(execFile);
 
+/** How long the broker of RABBITMQ_URL has to answer. */
+const GIVEN_BROKER_PATIENCE_MS = 5_000;
+
 /** Debian asks this script whether an installed service may start; 101 means no. */
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
 
@@ -24,85 +29,64 @@ interface ProvidedRabbitMq {
   stop(): Promise<void>;
 }
 
-/** A way to a broker: undefined when it isn't open on this machine, and why not in `tried`. */
-type Way = (tried: string[]) => Promise<ProvidedRabbitMq | undefined>;
+/** Ways to a broker of the tests' own, the best one first. Each throws an Error when it isn't open on this machine. */
+const WAYS: Readonly<Record<string, () => Promise<RabbitMqNode>>> = {
+  machine: startMachineNode,
+  docker: startContainer,
+  package: fromPackage,
+};
 
 /**
- * Finds or makes a broker: RABBITMQ_URL, else a rabbitmq-server of this machine as a private node, else Docker, else (root on
- * Debian or Ubuntu) installs the package and starts a private node. The broker's default port may be taken.
+ * A broker for the run: the one of RABBITMQ_URL, else one of its own as `startRabbitMq`. The broker's default port may be taken.
  * @throws Error that says what was tried and what to do.
  */
-export async function provideRabbitMq(): Promise<ProvidedRabbitMq> {
+export async function provideRabbitMq(env: NodeJS.ProcessEnv = process.env): Promise<ProvidedRabbitMq> {
+  const url = env.RABBITMQ_URL;
+  if (!url) return startRabbitMq(env);
+  try {
+    const connection = await amqp.connect(url, { timeout: GIVEN_BROKER_PATIENCE_MS });
+    await connection.close();
+  } catch (error) {
+    throw new Error(
+      `RABBITMQ_URL is set, but no broker can be used at ${urlHost(url)}: ${reasonOf(error)}. ` +
+        'Start that broker, correct the variable, or unset it: the tests then find one by themselves.',
+    );
+  }
+  return { url, stop: async () => {} };
+}
+
+/**
+ * A broker that a test may kill: a rabbitmq-server of this machine as a private node, else a container, else (root on Debian or
+ * Ubuntu) the package is installed first. TEST_RABBITMQ (machine, docker or package) allows one of these only.
+ * @throws Error that says what was tried and what to do.
+ */
+export async function startRabbitMq(env: NodeJS.ProcessEnv = process.env): Promise<RabbitMqNode> {
+  const only = env.TEST_RABBITMQ;
+  if (only && !WAYS[only]) {
+    throw new Error(`TEST_RABBITMQ must be one of ${Object.keys(WAYS).join(', ')}; "${only}" is not`);
+  }
   const tried: string[] = [];
-  const ways: Way[] = [fromEnvironment, fromMachine, fromDocker, fromPackage];
-  for (const way of ways) {
-    const broker = await way(tried);
-    if (broker) return broker;
+  for (const [name, way] of Object.entries(WAYS)) {
+    if (only && name !== only) continue;
+    try {
+      return await way();
+    } catch (error) {
+      tried.push(`${name}: ${reasonOf(error)}`);
+    }
   }
   throw new Error(
-    `The tests need a RabbitMQ (3.10 or newer), and none was found:\n${tried.map((line) => `  - ${line}`).join('\n')}\n` +
-      'Do one of these: set RABBITMQ_URL to a broker that the tests may use (amqp://user:password@host:port); ' +
-      'install rabbitmq-server; start Docker.',
+    `The tests need a RabbitMQ (3.10 or newer) that they may stop and start:\n${tried.map((line) => `  - ${line}`).join('\n')}\n` +
+      'Install rabbitmq-server or start Docker. With RABBITMQ_URL set, only test/broker-recovery.test.ts needs this.',
   );
 }
 
-const fromEnvironment: Way = async (tried) => {
-  const url = process.env.RABBITMQ_URL;
-  if (url) return { url, stop: async () => {} };
-  tried.push('RABBITMQ_URL is not set');
-  return undefined;
-};
-
-const fromMachine: Way = async (tried) => {
-  if (findRabbitMq()) return startRabbitMq();
-  tried.push('no rabbitmq-server is installed');
-  return undefined;
-};
-
-const fromDocker: Way = async (tried) => {
-  try {
-    await run('docker', ['info'], { timeout: 10_000 });
-    const { stdout } = await run('docker', ['run', '-d', '--rm', '-p', '127.0.0.1:0:5672', 'rabbitmq:4'], {
-      timeout: 300_000,
-    });
-    const container = stdout.trim();
-    const release = whenOrphaned(`docker rm -f ${container}`);
-    const remove = async () => {
-      await run('docker', ['rm', '-f', container]);
-      release();
-    };
-    return await containerBroker(container, remove);
-  } catch (error) {
-    tried.push(`Docker: ${reasonOf(error)}`);
-    return undefined;
-  }
-};
-
-async function containerBroker(container: string, stop: () => Promise<void>): Promise<ProvidedRabbitMq> {
-  try {
-    const { stdout } = await run('docker', ['port', container, '5672/tcp']);
-    const port = Number(/:(\d+)\s*$/m.exec(stdout)?.[1]);
-    await untilReady(port, run('docker', ['wait', container]).then(noop, noop));
-    return { url: `amqp://guest:guest@127.0.0.1:${port}`, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-const fromPackage: Way = async (tried) => {
+async function fromPackage(): Promise<RabbitMqNode> {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
-    tried.push('the package rabbitmq-server can be installed by root on Debian and Ubuntu only');
-    return undefined;
+    throw new Error('rabbitmq-server can be installed by root on Debian and Ubuntu only');
   }
-  try {
-    await installPackage();
-  } catch (error) {
-    tried.push(`apt-get install rabbitmq-server: ${reasonOf(error)}`);
-    return undefined;
-  }
-  return fromMachine(tried);
-};
+  if (!findRabbitMq()) await installPackage();
+  return startMachineNode();
+}
 
 /** Installs rabbitmq-server without letting the package start its own service. */
 async function installPackage(): Promise<void> {
@@ -117,10 +101,8 @@ async function installPackage(): Promise<void> {
   }
 }
 
-function noop(): void {}
-
-/** The last line that a failed command wrote, else why it couldn't run. */
+/** The last line that a failed command wrote, else the error's words. */
 function reasonOf(error: unknown): string {
   const { stderr, message } = error as { stderr?: string; message: string };
-  return stderr?.trim().split('\n').at(-1) || message.split('\n')[0]!;
+  return stderr?.trim().split('\n').at(-1) || message;
 }
