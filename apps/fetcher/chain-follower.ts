@@ -56,6 +56,7 @@ export class ChainFollower {
   private state: ChainState = 'starting';
   private reason: string | null = null;
   private newHead: (() => void) | null = null;
+  private standing = false;
 
   constructor(private readonly parts: FollowerParts) {}
 
@@ -87,6 +88,7 @@ export class ChainFollower {
       ownTerm: own?.term,
     });
     if (!taken) return null;
+    this.standing = false;
     logger.info(
       `leading, term ${taken.term}: ${taken.segment.size} unfinalized blocks stored, finalized ${taken.finalizedBlock ?? 'nothing'}`,
     );
@@ -99,6 +101,8 @@ export class ChainFollower {
   }
 
   private async standBy(stop: AbortSignal): Promise<TermEnd> {
+    if (!this.standing) this.parts.logger.info('standing by: another fetcher leads');
+    this.standing = true;
     this.parts.condition.is('standby', null);
     await pause(RENEW_MS, stop);
     return 'lost';
@@ -122,6 +126,7 @@ export class ChainFollower {
     const end = await Promise.race(parts).finally(() => term.abort());
     await Promise.allSettled(parts);
     this.parts.condition.leads(false);
+    if (end === 'lost') this.parts.logger.warn(`no longer leading: term ${lead.term} is over`);
     return stop.aborted ? 'stopped' : end;
   }
 

@@ -68,12 +68,18 @@ export class System {
   }
 
   /** Waits until every source of the chain is covered exactly from `from` to the head, and finality has caught up. */
-  async untilCovered(chainId: number, from: number, head: () => number | Promise<number>): Promise<void> {
-    await until(`coverage of chain ${chainId}`, async () => {
+  async untilCovered(
+    chainId: number,
+    from: number,
+    head: () => number | Promise<number>,
+    patienceMs?: number,
+  ): Promise<void> {
+    const covered = async () => {
       const to = await head();
       const sources = await coverageOf({ databaseUrl: this.databaseUrl, chainId });
       return sources.length > 0 && sources.every((source) => coversExactly(source, from, to));
-    });
+    };
+    await until(`coverage of chain ${chainId}`, covered, patienceMs);
   }
 
   /** Ends everything and drops the database. */

@@ -1,0 +1,106 @@
+import { expect, inject } from 'vitest';
+import { SimulatedChain } from '#apps/devchain/chain.js';
+import type { ChainOptions } from '#apps/devchain/chain-state.js';
+import { Miner } from '#apps/devchain/miner.js';
+import type { ProviderOptions } from '#apps/devchain/rpc-methods.js';
+import { compareTableWithChain } from '../independent-reader.js';
+import { query } from './query.js';
+import type { RecordedRpc } from './recorded-rpc.js';
+import { startSimulatedRpc } from './simulated-rpc.js';
+import { System } from './system.js';
+import { until } from './until.js';
+
+export const CHAIN_ID = 1337;
+/** The contract that the simulator's events come from. */
+export const GATEWAY = '0x3a23F943181408EAC424116Af7b7790c94Cb97a5';
+
+/** How to make a simulation; the services of the test run by default. */
+export interface SimulationOptions extends Pick<ChainOptions, 'seed' | 'head'> {
+  readonly chain?: Partial<ChainOptions>;
+  readonly provider?: ProviderOptions;
+  /** Environment of the system's processes. */
+  readonly env?: Record<string, string>;
+  readonly postgresUrl?: string;
+  readonly rabbitmqUrl?: string;
+}
+
+/** A simulated chain that is being mined, its RPC, and the system over a database of its own. */
+export class Simulation {
+  private constructor(
+    readonly chain: SimulatedChain,
+    readonly rpc: RecordedRpc,
+    readonly miner: Miner,
+    readonly system: System,
+  ) {}
+
+  static async start(options: SimulationOptions): Promise<Simulation> {
+    const { seed, head, postgresUrl = inject('postgresUrl'), rabbitmqUrl = inject('rabbitmqUrl') } = options;
+    const chain = SimulatedChain.create({ chainId: CHAIN_ID, blockTimeMs: 200, seed, head, ...options.chain });
+    const rpc = await startSimulatedRpc(chain, options.provider);
+    const miner = new Miner(chain);
+    miner.start();
+    const system = await System.create(postgresUrl, rabbitmqUrl, {
+      CHAIN_ID: String(CHAIN_ID),
+      RPC_URLS: rpc.url,
+      CONTRACT_ADDRESSES: GATEWAY,
+      START_BLOCK: '1',
+      POLLING_INTERVAL_MS: '50',
+      HEALTH_PORT: '0',
+      ...options.env,
+    });
+    return new Simulation(chain, rpc, miner, system);
+  }
+
+  /** Ends the processes, the chain and its RPC. */
+  async stop(): Promise<void> {
+    this.miner.stop();
+    await this.system.stop();
+    await this.rpc.stop();
+  }
+
+  /** The one row of a query. */
+  async one<T extends object>(statement: string): Promise<T> {
+    const [row] = await query<T & Record<string, unknown>>(this.system.databaseUrl, statement);
+    return row!;
+  }
+
+  async rows(): Promise<number> {
+    const { n } = await this.one<{ n: string }>('select count(*) as n from socket_bridge_event');
+    return Number(n);
+  }
+
+  async untilRows(count: number): Promise<void> {
+    await until(`${count} rows`, async () => (await this.rows()) >= count);
+  }
+
+  /** Waits until the stored tip is the chain's. */
+  async untilTipFollowed(): Promise<void> {
+    await until("the chain's tip to be stored", async () => {
+      const row = await this.one<{ hash: string }>(
+        `select '0x' || encode(hash, 'hex') as hash from block order by number desc limit 1`,
+      );
+      return row?.hash === this.chain.block(this.chain.head)?.hash;
+    });
+  }
+
+  /**
+   * Mines no more, waits until everything from `fromBlock` on is covered, and lets the independent reader compare.
+   * @returns the number of rows.
+   */
+  async expectTableEqualsChain(fromBlock = 1, patienceMs?: number): Promise<number> {
+    const { chain, rpc, system } = this;
+    this.miner.stop();
+    await system.untilCovered(CHAIN_ID, fromBlock, () => chain.head, patienceMs);
+    const result = await compareTableWithChain({
+      databaseUrl: system.databaseUrl,
+      rpcUrl: rpc.url,
+      chainId: CHAIN_ID,
+      address: GATEWAY,
+      fromBlock,
+      toBlock: chain.head,
+      blocksPerRequest: 300,
+    });
+    expect(result.differences).toEqual([]);
+    return result.rows;
+  }
+}
