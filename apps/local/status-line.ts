@@ -1,21 +1,30 @@
-import { storedBlocks } from '#apps/api/progress.js';
-import { approximateRows, chainStatuses } from '#libs/database/chain-status.js';
+import { type BackfillProgress, ProgressWatch } from '#apps/api/progress.js';
+import { approximateRows } from '#libs/database/chain-status.js';
 import type { Database } from '#libs/database/database.js';
 import { events } from '#libs/events/registry.js';
+import type { Logger } from '#libs/telemetry/logger.js';
 
 /** In a terminal the line is written over itself this often; elsewhere a new line is written more rarely. */
 const TERMINAL_MS = 1_000;
 const PLAIN_MS = 10_000;
 
 /** Shows in one line how far the system is, until it is stopped. */
-export function showStatus(database: Database, chainId: number, out: NodeJS.WriteStream): () => void {
+export function showStatus(
+  { database, logger }: { database: Database; logger: Logger },
+  chainId: number,
+  out: NodeJS.WriteStream,
+): () => void {
   const terminal = out.isTTY === true;
+  const progress = new ProgressWatch(database, logger);
+  progress.start();
   let busy = false;
   const timer = setInterval(
     async () => {
       if (busy) return;
       busy = true;
-      const line = await statusLine(database, chainId).catch((error: Error) => `no status: ${error.message}`);
+      const line = await statusLine(database, progress, chainId).catch(
+        (error: Error) => `no status: ${error.message}`,
+      );
       out.write(
         terminal ? `\r\u001b[2K${line.slice(0, Math.max(20, (out.columns ?? 100) - 1))}` : `${line}\n`,
       );
@@ -25,24 +34,31 @@ export function showStatus(database: Database, chainId: number, out: NodeJS.Writ
   );
   return () => {
     clearInterval(timer);
+    progress.stop();
     if (terminal) out.write('\n');
   };
 }
 
-async function statusLine(database: Database, chainId: number): Promise<string> {
-  const status = (await chainStatuses(database.statements)).find((chain) => chain.chainId === chainId);
+async function statusLine(database: Database, progress: ProgressWatch, chainId: number): Promise<string> {
+  const status = (await progress.statuses()).find((chain) => chain.chainId === chainId);
   if (!status) return 'waiting for the chain';
-  const { wanted, stored } = storedBlocks(status);
-  const history = wanted ? Math.floor((stored / wanted) * 1_000) / 10 : 0;
   const counts = await Promise.all(events.map((event) => approximateRows(database.statements, event.table)));
   const total = counts.reduce((sum, n) => sum + n, 0);
   const parts = [
     `${status.name}: ${status.state}`,
     `head ${grouped(status.headBlock)}`,
-    `history ${history} %`,
+    historyWords(progress.progressOf(status)),
     `${grouped(total)} events`,
   ];
   return [...parts, ...(status.stateReason ? [status.stateReason] : [])].join(' · ');
+}
+
+/** `history 42.1 %, 12,000 blocks/s, 3 min left` */
+function historyWords({ fraction, blocksPerSecond, etaSeconds }: BackfillProgress): string {
+  const words = `history ${Math.floor(fraction * 1_000) / 10} %`;
+  if (!etaSeconds || !blocksPerSecond) return words;
+  const left = etaSeconds < 90 ? `${Math.ceil(etaSeconds)} s` : `${Math.ceil(etaSeconds / 60)} min`;
+  return `${words}, ${grouped(Math.round(blocksPerSecond))} blocks/s, ${left} left`;
 }
 
 function grouped(value: number | null): string {
