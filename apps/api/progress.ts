@@ -20,7 +20,7 @@ export interface BackfillProgress {
 }
 
 /** How much of the blocks up to finality is stored. */
-export function storedBlocks(status: ChainStatus): { wanted: number; stored: number } {
+function storedBlocks(status: ChainStatus): { wanted: number; stored: number } {
   const end = (status.finalizedBlock ?? -1) + 1;
   let [wanted, stored] = [0, 0];
   for (const { startBlock, coverage } of status.sources) {
