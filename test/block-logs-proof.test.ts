@@ -39,9 +39,11 @@ async function nodeWith(
   open.push({ close: () => rpc.stop() });
   const endpoint = new Endpoint(rpc.url, 100);
   open.push(endpoint);
-  const ask = (headers: BlockHeader[], bloomProvesAbsence = true) =>
+  const look = (headers: BlockHeader[], bloomProvesAbsence = true) =>
     endpoint.blockLogs(headers, FILTER, { bloomProvesAbsence });
-  return { rpc, ask };
+  const ask = async (headers: BlockHeader[], bloomProvesAbsence = true) =>
+    (await look(headers, bloomProvesAbsence)).map(({ logs: found }) => found);
+  return { rpc, ask, look };
 }
 
 const header = (number: number, logs: readonly RawLog[] = [], fields = {}) =>
@@ -125,4 +127,39 @@ test.each([
 test('a node that does not know the block hash is behind', async () => {
   const { ask } = await nodeWith([], { filtered: () => new Error('unknown block') });
   await expect(ask([header(5, [rawLog(5)])])).rejects.toMatchObject({ kind: 'head_behind' });
+});
+
+/** A block so full that its bloom says "maybe" of everything, and of nothing surely. */
+const saturated = (number: number, logs: readonly RawLog[] = []) =>
+  header(number, logs, { logsBloom: `0x${'ff'.repeat(256)}` });
+
+test('a saturated bloom is no reason to ask for the whole block: the empty answer is told to be unproven', async () => {
+  const { rpc, look } = await nodeWith([rawLog(6)]);
+  const found = await look([saturated(5), saturated(6)]);
+  expect(found.map(({ logs, proven }) => [logs.length, proven])).toEqual([
+    [0, false],
+    [1, true],
+  ]);
+  expect(rpc.calls('eth_getLogs')).toHaveLength(2);
+});
+
+test.each([
+  ['wants an address', 'Please specify an address in your request'],
+  ['caps its answers', 'query returned more than 10000 results'],
+])('an endpoint that %s cannot prove absence, and is not blamed for it', async (_, message) => {
+  const { look } = await nodeWith(lookalikes(5), { unfiltered: () => new Error(message) });
+  expect(await look([header(5, lookalikes(5))])).toEqual([{ logs: [], proven: false }]);
+});
+
+test('an endpoint that breaks while it is asked for a proof has failed', async () => {
+  const { look } = await nodeWith(lookalikes(5), { unfiltered: () => new Error('internal error') });
+  await expect(look([header(5, lookalikes(5))])).rejects.toMatchObject({ kind: 'transient' });
+});
+
+test('what is empty by the bloom or by the whole block is proven, what rests on the node’s word is not', async () => {
+  const { look } = await nodeWith(lookalikes(5));
+  const headers = [header(5, lookalikes(5)), header(6, [other(6)]), header(7)];
+  expect((await look(headers)).map(({ proven }) => proven)).toEqual([true, true, false]);
+  const hiding = await look([header(6, [other(6)])], false);
+  expect(hiding.map(({ proven }) => proven)).toEqual([false]);
 });

@@ -62,6 +62,13 @@ test('every bad variable is named at once, with its rule', () => {
   expect(message).toContain('a whole number from 1 to 1000000; "-5" is not');
 });
 
+test('RPC_MAX_RPS takes numbers from 1 on, also decimal ones; unset there is no cap', () => {
+  const rps = (value?: string) => fetcher({ CHAIN_ID: '1', ...(value && { RPC_MAX_RPS: value }) }).rpcMaxRps;
+  expect([rps(), rps('25'), rps('1.6')]).toEqual([null, 25, 1.6]);
+  for (const bad of ['0', '0.9', '-1', '1e3', 'many', '100001'])
+    expect(() => rps(bad)).toThrow(/RPC_MAX_RPS/);
+});
+
 test('a bad URL is refused without showing it, since it may hold a key', () => {
   expect(() => fetcher({ CHAIN_ID: '1', RPC_URLS: 'ftp://host/secret-key' })).toThrow(/RPC_URLS: must be/);
   expect(() => fetcher({ CHAIN_ID: '1', RPC_URLS: 'ftp://host/secret-key' })).not.toThrow(/secret-key/);

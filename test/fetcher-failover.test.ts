@@ -38,7 +38,10 @@ test('a leader that hangs is replaced; awake again it has no effect, stands by, 
   await first.untilOutput(new RegExp(`no longer leading: term ${term} is over`), 60_000);
   await simulation.untilTipFollowed();
   expect(await ignoredNews(worker)).toBeGreaterThanOrEqual(8);
-  expect(await laneOf(simulation)).toMatchObject({ term: next, holder: expect.stringContaining(`:${second.pid}:`) });
+  expect(await laneOf(simulation)).toMatchObject({
+    term: next,
+    holder: expect.stringContaining(`:${second.pid}:`),
+  });
 
   await system.kill(second);
   const dead = performance.now();

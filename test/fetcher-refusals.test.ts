@@ -16,13 +16,45 @@ async function system(env: Record<string, string>): Promise<System> {
   return made;
 }
 
-test('a fetcher refuses an endpoint of another chain, and says both ids', async () => {
+interface StateRow {
+  readonly state: string;
+  readonly reason: string | null;
+}
+const stateOf = async ({ databaseUrl }: System) =>
+  (await query<StateRow>(databaseUrl, 'select state, state_reason as reason from chain'))[0];
+
+test('a fetcher refuses an endpoint of another chain, and says both ids, also in the chain’s state', async () => {
   const anvil = await startAnvil();
   closing.push(() => anvil.stop());
-  const fetcher = await (await system({ CHAIN_ID: '1', RPC_URLS: anvil.url })).start('fetcher');
+  const running = await system({ CHAIN_ID: '1', RPC_URLS: anvil.url });
+  const fetcher = await running.start('fetcher');
   await fetcher.exited;
-  expect(fetcher.output()).toContain('of chain 31337, but CHAIN_ID says 1');
+  const words = 'of chain 31337, but CHAIN_ID says 1';
+  expect(fetcher.output()).toContain(words);
+  expect(await stateOf(running)).toEqual({ state: 'halted', reason: expect.stringContaining(words) });
 }, 60_000);
+
+test('when another chain appears behind the only endpoint, the chain halts and its state says both ids', async () => {
+  const anvil = await startAnvil();
+  const running = await system({
+    CHAIN_ID: '31337',
+    CONTRACT_ADDRESS: `0x${'aa'.repeat(20)}`,
+    START_BLOCK: '0',
+    RPC_URLS: anvil.url,
+  });
+  const fetcher = await running.start('fetcher');
+  await running.start('worker');
+  await until('the chain to be followed', async () => (await stateOf(running))?.state === 'following');
+  await anvil.stop();
+  const other = await startAnvil({ port: Number(new URL(anvil.url).port), args: ['--chain-id', '31338'] });
+  closing.push(() => other.stop());
+  const reason = await until('the state', async () => {
+    const row = await stateOf(running);
+    return row?.state === 'halted' && row.reason;
+  });
+  expect(reason).toContain('is of chain 31338, but CHAIN_ID says 31337');
+  expect(fetcher.output()).toContain('is of chain 31338');
+}, 120_000);
 
 test('a chain whose RPC is down says so in its state, without the key in the URL, and is followed once it is up', async () => {
   const anvil = await startAnvil();
@@ -37,10 +69,7 @@ test('a chain whose RPC is down says so in its state, without the key in the URL
   const fetcher = await running.start('fetcher');
   await running.start('worker');
   const reason = await until('the state', async () => {
-    const [chain] = await query<{ state: string; reason: string }>(
-      running.databaseUrl,
-      'select state, state_reason as reason from chain',
-    );
+    const chain = await stateOf(running);
     return chain?.state === 'unreachable' && chain.reason;
   });
   expect(reason).toContain('127.0.0.1');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { logsBloom } from '#apps/devchain/bloom.js';
-import { bloomMayContain, explainsBloom } from '#libs/chain/bloom.js';
+import { bloomIsSaturated, bloomMayContain, explainsBloom } from '#libs/chain/bloom.js';
 
 const hex = (length: number) =>
   fc
@@ -39,4 +39,25 @@ test('a log whose bits no other log has cannot be missing unnoticed', () => {
       expect(explainsBloom(logs, bloom)).toBe(bloom === logsBloom(logs));
     }),
   );
+});
+
+test('a bloom counts as saturated when it says "maybe" of more than one absent pair in 20', () => {
+  const random = fc.sample(hex(32), { numRuns: 10_000, seed: 1 });
+  const bloomOf = (values: number) =>
+    logsBloom(random.slice(0, values).map((topic) => ({ address: topic.slice(0, 42), topics: [] })) as never);
+  const pairs = Array.from({ length: 2_000 }, (_, i) => [random[5_000 + i]!, random[7_000 + i]!]);
+  const falseMaybes = (bloom: string) =>
+    pairs.filter(([address, topic]) => bloomMayContain(bloom, address!) && bloomMayContain(bloom, topic!))
+      .length / 2_000;
+  for (const [values, saturated] of [
+    [0, false],
+    [100, false],
+    [550, false],
+    [900, true],
+    [1_500, true],
+  ] as const) {
+    const bloom = bloomOf(values);
+    expect(falseMaybes(bloom) > 0.05, `${values} values`).toBe(saturated);
+    expect(bloomIsSaturated(bloom), `${values} values`).toBe(saturated);
+  }
 });

@@ -24,8 +24,9 @@ async function node(chainId = 7, head = 10): Promise<RecordedRpc> {
   return rpc;
 }
 
-function clientOf(urls: string[]): ChainClient {
-  const client = new ChainClient({ chainId: 7, urls, batchSize: 100, logger: pino({ level: 'silent' }) });
+function clientOf(urls: string[], now?: () => number): ChainClient {
+  const logger = pino({ level: 'silent' });
+  const client = new ChainClient({ chainId: 7, urls, batchSize: 100, logger, now });
   open.push(client);
   return client;
 }
@@ -44,13 +45,43 @@ test('the first endpoint does the work, and again as soon as it has recovered', 
   expect(await hostFor(client)).toBe(hostOf(first.url));
   first.answering = () => ({ status: 502, body: 'Bad Gateway' });
   expect(await hostFor(client)).toBe(hostOf(second.url));
+  const well = { healthy: true, reason: null, rangeSize: 100, servesHistory: true };
   expect(client.status()).toEqual([
-    { host: hostOf(first.url), healthy: false, reason: expect.stringContaining('HTTP 502') },
-    { host: hostOf(second.url), healthy: true, reason: null },
+    { ...well, host: hostOf(first.url), healthy: false, reason: expect.stringContaining('HTTP 502') },
+    { ...well, host: hostOf(second.url) },
   ]);
   first.answering = nodeOf(7);
   await until('the first endpoint', async () => (await hostFor(client)) === hostOf(first.url));
-  expect(client.status()[0]).toEqual({ host: hostOf(first.url), healthy: true, reason: null });
+  expect(client.status()[0]).toEqual({ ...well, host: hostOf(first.url) });
+});
+
+test('requests that fail together are one failure: the endpoint is back as soon as after one', async () => {
+  let clock = 0;
+  const [first, second] = [await node(), await node()];
+  const client = clientOf([first.url, second.url], () => clock);
+  await hostFor(client);
+  first.answering = () => ({ status: 502, body: 'Bad Gateway' });
+  await Promise.all(Array.from({ length: 8 }, () => hostFor(client)));
+  first.answering = nodeOf(7);
+  clock += 626;
+  expect(await hostFor(client)).toBe(hostOf(first.url));
+});
+
+test.each([
+  [120, 119_999, 120_001],
+  [86_400, 299_999, 300_001],
+])('a Retry-After of %d s is kept, but for no longer than 5 minutes', async (seconds, before, after) => {
+  let clock = 0;
+  const [first, second] = [await node(), await node()];
+  const client = clientOf([first.url, second.url], () => clock);
+  await hostFor(client);
+  first.answering = () => ({ status: 503, headers: { 'retry-after': String(seconds) }, body: 'later' });
+  await hostFor(client);
+  first.answering = nodeOf(7);
+  clock = before;
+  expect(await hostFor(client)).toBe(hostOf(second.url));
+  clock = after;
+  expect(await hostFor(client)).toBe(hostOf(first.url));
 });
 
 test('when no endpoint is left, each one says why', async () => {
@@ -123,19 +154,38 @@ test('an endpoint of another chain is refused before anything is read from it, t
   expect((error as Error).message).toContain(`${hostOf(anvil.url)} is of chain 31338, but CHAIN_ID says 7`);
 });
 
-test('a wrong chain behind the only endpoint is found although it came up late', async () => {
+test('a wrong chain behind the only endpoint is found although it came up late, and waited out', async () => {
+  let clock = 0;
   const late = await node();
   const { port, url } = late;
   await late.stop();
   open.pop();
-  const client = clientOf([url]);
+  const client = clientOf([url], () => clock);
   await expect(hostFor(client)).rejects.toThrow(RpcUnavailable);
   const wrong = await RecordedRpc.start(nodeOf(8), port);
   open.push({ close: () => wrong.stop() });
-  const error = await until('an answer', () =>
-    hostFor(client).catch((failure: Error) => failure instanceof WrongChain && failure),
-  );
-  expect((error as Error).message).toContain('is of chain 8');
+  clock += 1_000;
+  const error = await hostFor(client).catch((failure: unknown) => failure);
+  expect(error).toBeInstanceOf(RpcUnavailable);
+  expect((error as RpcUnavailable).failures).toMatchObject([{ kind: 'wrong_chain' }]);
+  expect((error as Error).message).toContain('is of chain 8, but CHAIN_ID says 7');
+  expect(wrong.calls('eth_getBlockByNumber')).toEqual([]);
+  wrong.answering = nodeOf(7);
+  clock += 37_501;
+  expect(await hostFor(client)).toBe(hostOf(url));
+});
+
+test('an endpoint that never failed shows its chain again every ten minutes', async () => {
+  let clock = 0;
+  const [first, second] = [await node(), await node()];
+  const client = clientOf([first.url, second.url], () => clock);
+  await hostFor(client);
+  first.answering = nodeOf(8);
+  clock += 599_999;
+  expect(await hostFor(client)).toBe(hostOf(first.url));
+  clock += 2;
+  expect(await hostFor(client)).toBe(hostOf(second.url));
+  expect(client.status()[0]!.reason).toContain('is of chain 8, but CHAIN_ID says 7');
 });
 
 test.each([

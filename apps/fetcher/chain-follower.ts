@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Broker } from '#libs/broker/broker.js';
 import { BrokerUnavailable } from '#libs/broker/broker.js';
 import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
+import type { RpcErrorKind } from '#libs/chain/rpc-error.js';
 import type { ChainConfig } from '#libs/config/config.js';
 import type { Database } from '#libs/database/database.js';
 import {
@@ -32,6 +33,9 @@ const WINDOW_MS = 50;
 /** Patience with statements that nobody applies, before the leader takes over from itself: doubling from first to last. */
 const PATIENCE_FIRST_MS = 10_000;
 const PATIENCE_LAST_MS = 60_000;
+
+/** What all endpoints must say for a chain to be halted: waiting won't help. */
+const NEEDS_A_PERSON: ReadonlySet<RpcErrorKind> = new Set(['other_final_block', 'wrong_chain']);
 
 /** What a follower works with. */
 export interface FollowerParts {
@@ -239,7 +243,7 @@ export class ChainFollower {
     const { message } = error as Error;
     if (error instanceof RpcUnavailable)
       this.setState(
-        error.failures.every((f) => f.kind === 'other_final_block') ? 'halted' : 'unreachable',
+        error.failures.every(({ kind }) => NEEDS_A_PERSON.has(kind)) ? 'halted' : 'unreachable',
         message,
       );
     else this.parts.logger.warn(message);

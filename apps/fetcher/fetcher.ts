@@ -1,5 +1,5 @@
 import type { Broker } from '#libs/broker/broker.js';
-import { ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
+import { ChainClient, RpcUnavailable, WrongChain } from '#libs/chain/chain-client.js';
 import type { FinalityRule } from '#libs/chain/endpoint.js';
 import type { ChainConfig } from '#libs/config/config.js';
 import type { Database } from '#libs/database/database.js';
@@ -30,7 +30,7 @@ interface FollowParts {
 
 /**
  * Follows one chain until `stop`. Waits for an RPC that is down, and says so in the chain's state.
- * @throws WrongChain when an endpoint is of another chain.
+ * @throws WrongChain when an endpoint is of another chain at start; the chain's state says so, too.
  */
 export async function followChain(parts: FollowParts, stop: AbortSignal): Promise<void> {
   const { config, database, broker, condition } = parts;
@@ -39,6 +39,7 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
     chainId: config.chainId,
     urls: config.rpcUrls,
     batchSize: config.batchSize,
+    limits: { maxRps: config.rpcMaxRps },
     logger,
   });
   try {
@@ -74,17 +75,21 @@ async function untilReached(parts: FollowParts, client: ChainClient, stop: Abort
       const { rule, words } = await finalityRule(config, client);
       return { rule, words, sources: await wantedSources(config, database, client, rule) };
     } catch (error) {
-      if (!(error instanceof RpcUnavailable)) throw error;
-      condition.is('unreachable', error.message);
+      const isWrong = error instanceof WrongChain;
+      if (!isWrong && !(error instanceof RpcUnavailable)) throw error;
+      const isHalted = isWrong || error.failures.every(({ kind }) => kind === 'wrong_chain');
+      const state = isHalted ? 'halted' : 'unreachable';
+      condition.is(state, error.message);
       await reportState(database.statements, {
         chainId: config.chainId,
         chainName: config.chainName,
         holder: '',
         head: null,
-        state: 'unreachable',
+        state,
         reason: error.message,
         endpoints: client.status(),
       }).catch(() => {});
+      if (isWrong) throw error;
     }
   }
   return null;

@@ -1,7 +1,7 @@
 import type { Broker } from '#libs/broker/broker.js';
 import { type FinalStatement, MESSAGE_TARGET_BYTES } from '#libs/broker/messages.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
-import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
+import type { LogFilter } from '#libs/chain/endpoint.js';
 import type { LedgerSource } from '#libs/database/ledger.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { eventByName } from '#libs/events/registry.js';
@@ -80,8 +80,9 @@ export class HistoryLane {
   /** Fetches as many blocks from `from` on as the endpoint allows. @returns the block after them. */
   private async fetchAndPublish(lead: Lead, range: PlannedRange, from: number): Promise<number> {
     const filter = filterOf(range.sources);
-    const { to, logs } = await this.parts.client.use((endpoint) =>
-      fetchRange(endpoint, from, range.to, filter),
+    const { to, logs } = await this.parts.client.use(
+      (endpoint) => endpoint.logsFrom(from, range.to, filter),
+      { from },
     );
     const wanted = wantedBy(range.sources);
     for (const piece of piecesOfRange(from, to, logs.filter(wanted))) {
@@ -96,19 +97,6 @@ export class HistoryLane {
       await this.parts.broker.publish({ lane: 'history' }, statement);
     }
     return to + 1;
-  }
-}
-
-/** The logs of as many blocks from `from` on as the endpoint gives; a refusal that taught it a smaller range is tried again at once. */
-async function fetchRange(endpoint: Endpoint, from: number, last: number, filter: LogFilter) {
-  for (;;) {
-    const { size } = endpoint.range;
-    const to = Math.min(last, from + size - 1);
-    try {
-      return { to, logs: await endpoint.rangeLogs(from, to, filter) };
-    } catch (error) {
-      if (endpoint.range.size >= size) throw error;
-    }
   }
 }
 

@@ -9,6 +9,7 @@ import {
 import type { LaneProgress, Leadership, LedgerSource } from '#libs/database/ledger.js';
 import { COVERED, type Known } from './decide.js';
 import { Segment } from './segment.js';
+import { UnprovenBlocks } from './unproven-blocks.js';
 
 /** News statements that may be unapplied at a time (DESIGN §3.2). */
 export const WINDOW = 8;
@@ -16,6 +17,8 @@ export const WINDOW = 8;
 /** One term of leading a chain: what was said, and how far the workers applied it. */
 export class Lead {
   readonly term: number;
+  /** After a takeover nobody knows which of the stored empty blocks were proven. */
+  readonly unproven: UnprovenBlocks;
   private readonly ledger: string;
   private readonly segment: Segment;
   private finalizedSaid: number | null;
@@ -36,6 +39,7 @@ export class Lead {
     this.segment = new Segment(taken.segment);
     this.finalizedSaid = taken.finalizedBlock;
     this.coveredTo = coveredTo(taken);
+    this.unproven = new UnprovenBlocks(taken.emptyHeights);
   }
 
   get known(): Known {
@@ -80,6 +84,11 @@ export class Lead {
       blocks,
     };
     await this.broker.publish(liveLaneOf(this.chainId), statement);
+  }
+
+  /** Lets the next `advance` begin at this block at most: what was said of it is incomplete. */
+  restateFrom(height: number): void {
+    this.coveredTo = Math.min(this.coveredTo, height - 1);
   }
 
   /** Says that this block, and all below it, is final. */

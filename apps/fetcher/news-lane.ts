@@ -51,6 +51,7 @@ export class NewsLane {
       };
     }
     if (decision.kind === 'advance') {
+      lead.unproven.said(decision.above, looked.unproven);
       for (const piece of piecesOf(looked.blocks)) {
         // the first piece stands on the fork point, each later one on the tip of the one before
         await lead.advance(piece[0] === looked.blocks[0] ? decision.above : piece[0]!.number - 1, piece);
@@ -59,6 +60,11 @@ export class NewsLane {
     }
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
+      const missed = await lead.unproven.lookAgain(this.client, this.options.filter, decision.number);
+      if (missed !== null) {
+        lead.restateFrom(missed);
+        return { outcome: 'said', head, replaced: 0 };
+      }
       await lead.finality(decision.number, decision.hash);
       return { outcome: 'said', head, replaced: 0 };
     }
@@ -79,8 +85,8 @@ export class NewsLane {
     const fork = top < 0 ? -1 : await this.fork(endpoint, lead, head, view.at.get(top) ?? null);
     const seen: Seen = { head: head.number, safe, fork };
     const decision = decide(known, seen);
-    const blocks = await this.blocks(endpoint, lead, decision, head);
-    return { head, decision, replaced: top < 0 ? 0 : top - fork, blocks };
+    const said = await this.blocks(endpoint, lead, decision, head);
+    return { head, decision, replaced: top < 0 ? 0 : top - fork, ...said };
   }
 
   /** The highest height, at most the endpoint's head, where its hash equals ours; the recorded finality at least. */
@@ -101,14 +107,14 @@ export class NewsLane {
     });
   }
 
-  /** The blocks that an `advance` states, parent-linked to what is stored below them. */
+  /** The blocks that an `advance` states, parent-linked to what is stored below them, and which of them are empty without proof. */
   private async blocks(
     endpoint: Endpoint,
     lead: Lead,
     decision: Decision,
     head: BlockHeader,
-  ): Promise<StatedBlock[]> {
-    if (decision.kind !== 'advance') return [];
+  ): Promise<{ blocks: StatedBlock[]; unproven: number[] }> {
+    if (decision.kind !== 'advance') return { blocks: [], unproven: [] };
     const { from, above } = decision;
     const to = Math.min(head.number, from + BLOCKS_PER_BATCH * BATCHES_PER_STEP - 1);
     const batches = batchesOf(from, to);
@@ -123,15 +129,18 @@ export class NewsLane {
       }),
     );
     const logsOf = logs.flat();
-    return headers.map(({ number, hash, parentHash, timestamp }, i) => {
+    const unproven = headers.flatMap(({ number }, i) => (logsOf[i]!.proven ? [] : [number]));
+    lead.unproven.assertNotOwed(endpoint, unproven);
+    const blocks = headers.map(({ number, hash, parentHash, timestamp }, i) => {
       return {
         number,
         hash,
         parentHash,
         timestamp,
-        logs: logsOf[i]!.map((log) => ({ ...log, topics: [...log.topics] })),
+        logs: logsOf[i]!.logs.map((log) => ({ ...log, topics: [...log.topics] })),
       };
     });
+    return { blocks, unproven };
   }
 }
 

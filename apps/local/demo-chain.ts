@@ -47,6 +47,7 @@ export async function startDemoChain(
       addresses: [GATEWAY],
       events,
       startBlock: 1,
+      rpcMaxRps: null,
       batchSize: 1_000,
       pollingIntervalMs: BLOCK_TIME_MS / 2,
       confirmations: null,

@@ -2,7 +2,7 @@ import type { Logger } from '#libs/telemetry/logger.js';
 import { Endpoint } from './endpoint.js';
 import { EndpointHealth, type EndpointStatus } from './endpoint-health.js';
 import { RpcError } from './rpc-error.js';
-import type { RequestLimits } from './rpc-transport.js';
+import type { RequestLimits, RequestObserver } from './rpc-transport.js';
 
 /** No endpoint of the chain could do what was asked; `message` says for each host why. */
 export class RpcUnavailable extends Error {
@@ -15,9 +15,32 @@ export class RpcUnavailable extends Error {
 /** An endpoint belongs to another chain than the configured one. */
 export class WrongChain extends Error {
   override readonly name = 'WrongChain';
-  constructor(host: string, configured: number, answered: number) {
-    super(`${host} is of chain ${answered}, but CHAIN_ID says ${configured}: mend RPC_URLS or CHAIN_ID`);
+  constructor(
+    readonly host: string,
+    configured: number,
+    answered: number,
+  ) {
+    super(`${host} ${wrongChainWords(configured, answered)}`);
   }
+}
+
+function wrongChainWords(configured: number, answered: number): string {
+  return `is of chain ${answered}, but CHAIN_ID says ${configured}: mend RPC_URLS or CHAIN_ID`;
+}
+
+/** What a client is made of. */
+export interface ChainClientOptions {
+  readonly chainId: number;
+  /** http, https, ws or wss; the preferred one first. */
+  readonly urls: readonly string[];
+  /** Blocks per request for logs at most. */
+  readonly batchSize: number;
+  readonly logger: Logger;
+  /** Bounds of the requests to each endpoint. */
+  readonly limits?: Partial<RequestLimits>;
+  readonly onRequest?: RequestObserver;
+  /** Clock for rests and retries in milliseconds; default: the monotonic clock. */
+  readonly now?: () => number;
 }
 
 /** The endpoints of one chain, the preferred one first; work goes to the first that is healthy. */
@@ -26,44 +49,39 @@ export class ChainClient {
   private firstLook: Promise<void> | null = null;
 
   /** @throws TypeError when a URL isn't one. */
-  constructor(
-    private readonly options: {
-      readonly chainId: number;
-      /** http, https, ws or wss; the preferred one first. */
-      readonly urls: readonly string[];
-      /** Blocks per request for logs at most. */
-      readonly batchSize: number;
-      readonly logger: Logger;
-      readonly limits?: Partial<RequestLimits>;
-    },
-  ) {
-    const { urls, batchSize, logger, limits } = options;
-    this.pool = urls.map((url) => new EndpointHealth(new Endpoint(url, batchSize, limits), logger));
+  constructor(private readonly options: ChainClientOptions) {
+    const { urls, batchSize, logger, limits, onRequest, now = () => performance.now() } = options;
+    this.pool = urls.map(
+      (url) => new EndpointHealth(new Endpoint(url, batchSize, limits, onRequest), logger, now),
+    );
   }
 
   /**
    * Does work on the best endpoint; when that fails with an RpcError, on the next. All of one call's requests go to one
    * endpoint, so that they see one consistent view of the chain. The first call looks at all endpoints' chain ids.
-   * @throws RpcUnavailable when every endpoint failed or is backing off; WrongChain when one is of another chain and none
-   *   has yet proved right (one that turns out wrong later is left out).
+   * @param from oldest block of history that the work reads: endpoints that lately refused blocks as old are left out.
+   * @throws RpcUnavailable when every endpoint failed or is left alone; WrongChain when the first look finds an endpoint of
+   *   another chain: a configuration to be mended. One that turns out wrong later is left out (`wrong_chain`), since it may
+   *   be its operator's error and the others can go on.
    */
-  async use<T>(work: (endpoint: Endpoint) => Promise<T>): Promise<T> {
+  async use<T>(work: (endpoint: Endpoint) => Promise<T>, { from }: { from?: number } = {}): Promise<T> {
     this.firstLook ??= this.verifyChainId();
     await this.firstLook;
     const failures: RpcError[] = [];
     for (const health of this.inOrder()) {
-      if (health.isResting) {
-        failures.push(health.reason!);
+      const hindrance = health.hindrance(from);
+      if (hindrance) {
+        failures.push(hindrance);
         continue;
       }
       try {
         await this.verify(health);
         const result = await work(health.endpoint);
-        health.succeeded();
+        health.succeeded(from);
         return result;
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
-        health.failed(error);
+        health.failed(error, from);
         failures.push(error);
       }
     }
@@ -78,7 +96,8 @@ export class ChainClient {
     const looks = this.pool.map(async (health) => {
       try {
         const answered = await health.endpoint.chainId();
-        if (answered !== this.options.chainId) return this.wrongChain(health, answered);
+        const { chainId } = this.options;
+        if (answered !== chainId) return new WrongChain(health.endpoint.host, chainId, answered);
         health.verified();
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
@@ -115,18 +134,17 @@ export class ChainClient {
     return this.pool.toSorted((a, b) => Number(a.isBehind) - Number(b.isBehind));
   }
 
-  /** After a failure or a new connection another node may answer: it must show its chain again. */
+  /** After a failure, a new connection or a long time another node may answer: it must show its chain again. */
   private async verify(health: EndpointHealth): Promise<void> {
     if (health.isVerified) return;
     const answered = await health.endpoint.chainId();
-    if (answered === this.options.chainId) return health.verified();
-    const wrong = this.wrongChain(health, answered);
-    if (!this.pool.some((other) => other.wasEverVerified)) throw wrong;
-    const { host } = health.endpoint;
-    throw new RpcError({ kind: 'bad_endpoint', host, method: 'eth_chainId', message: wrong.message });
-  }
-
-  private wrongChain(health: EndpointHealth, answered: number): WrongChain {
-    return new WrongChain(health.endpoint.host, this.options.chainId, answered);
+    const { chainId } = this.options;
+    if (answered === chainId) return health.verified();
+    throw new RpcError({
+      kind: 'wrong_chain',
+      host: health.endpoint.host,
+      method: 'eth_chainId',
+      message: wrongChainWords(chainId, answered),
+    });
   }
 }

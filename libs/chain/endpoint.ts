@@ -1,13 +1,14 @@
 import type { ChainLog } from '#libs/events/log.js';
-import { type BlockHeader, parseHeader } from './block-header.js';
-import { explainsBloom } from './bloom.js';
-import { MalformedValue, quantity, toQuantity } from './hex.js';
+import { AnswerReader, blockCall } from './answer-reader.js';
+import type { BlockHeader } from './block-header.js';
+import { bloomIsSaturated, explainsBloom } from './bloom.js';
+import { quantity, toQuantity } from './hex.js';
 import type { RpcCall, RpcReply } from './json-rpc.js';
 import { bloomVerdict, filterParams, isWanted, type LogFilter } from './log-filter.js';
 import { LogRange } from './log-range.js';
 import { RpcError, type RpcErrorKind } from './rpc-error.js';
 import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
-import { type RequestLimits, RpcConnection } from './rpc-transport.js';
+import { type RequestLimits, type RequestObserver, RpcConnection } from './rpc-transport.js';
 
 export type { LogFilter };
 
@@ -25,19 +26,51 @@ export interface ChainView {
   readonly at: ReadonlyMap<number, BlockHeader | null>;
 }
 
+/** The wanted logs of one block. */
+export interface BlockLogs {
+  /** In order, with the block's time. */
+  readonly logs: ChainLog[];
+  /** False when there are none and only the node's word stands for it: its log index may lag behind its headers. */
+  readonly proven: boolean;
+}
+
 /** Failures of a request for the tag that would befall any request. */
 const saysNothingOfTag: ReadonlySet<RpcErrorKind> = new Set(['auth', 'rate_limit', 'timeout']);
+
+/** Refusals to give all logs of a block: some endpoints want an address, some cap answers. They say nothing of the wanted logs. */
+const refusesWholeBlocks: ReadonlySet<RpcErrorKind> = new Set([
+  'bad_endpoint',
+  'range_limit',
+  'result_cap',
+  'suggested_range',
+  'timeout',
+]);
+
+/**
+ * Where an endpoint takes no batches, a range must end this far below its head, in seconds of the chain's time: behind a load
+ * balancer the header may come from another node than the logs, and a node that lags is out of service long before that.
+ */
+const UNBATCHED_MARGIN_SECONDS = 60;
 
 /** One RPC endpoint of a chain. All methods throw RpcError. */
 export class Endpoint {
   /** How many blocks one request for logs may span here. */
   readonly range: LogRange;
   private readonly connection: RpcConnection;
+  private readonly answers: AnswerReader;
+  /** Time of the newest head that it has shown, in Unix seconds. */
+  private headTime = 0;
 
   /** @param batchSize blocks per request for logs at most. @throws TypeError when the URL isn't one. */
-  constructor(url: string, batchSize: number, limits: Partial<RequestLimits> = {}) {
+  constructor(
+    url: string,
+    batchSize: number,
+    limits: Partial<RequestLimits> = {},
+    onRequest?: RequestObserver,
+  ) {
     this.range = new LogRange(batchSize);
-    this.connection = new RpcConnection(url, limits);
+    this.connection = new RpcConnection(url, limits, onRequest);
+    this.answers = new AnswerReader(this.connection);
   }
 
   /** Host and port; URLs may hold keys. */
@@ -53,7 +86,7 @@ export class Endpoint {
   /** The chain's id as the node says it. */
   async chainId(): Promise<number> {
     const [reply] = await this.connection.send([{ method: 'eth_chainId', params: [] }]);
-    return this.read('eth_chainId', reply!, (result) => quantity(result, 'chain id'));
+    return this.answers.read('eth_chainId', reply!, (result) => quantity(result, 'chain id'));
   }
 
   /**
@@ -62,8 +95,8 @@ export class Endpoint {
    */
   async knowsFinalizedTag(): Promise<boolean> {
     const [head, tagged] = await this.connection.send([blockCall('latest'), blockCall('finalized')]);
-    if (!this.header(head!)) throw this.blockError('head_behind', 'shows no latest block');
-    if ('result' in tagged!) return this.header(tagged) !== null;
+    if (!this.answers.header(head!)) throw this.blockError('head_behind', 'shows no latest block');
+    if ('result' in tagged!) return this.answers.header(tagged) !== null;
     if (saysNothingOfTag.has(tagged!.error.kind)) throw tagged!.error;
     return false;
   }
@@ -72,49 +105,73 @@ export class Endpoint {
   async observe(heights: readonly number[], finality: FinalityRule): Promise<ChainView> {
     const tags = finality.kind === 'tag' ? ['latest', 'finalized'] : ['latest'];
     const replies = await this.connection.send([...tags, ...heights].map(blockCall));
-    const [head, tagged] = tags.map((_, i) => this.header(replies[i]!));
+    const [head, tagged] = tags.map((_, i) => this.answers.header(replies[i]!));
     if (!head) throw this.blockError('head_behind', 'shows no latest block');
+    this.headTime = Math.max(this.headTime, head.timestamp);
     if (finality.kind === 'tag' && !tagged) throw this.blockError('head_behind', 'shows no finalized block');
     const at = new Map(
-      heights.map((height, i) => [height, this.headerAt(replies[tags.length + i]!, height)]),
+      heights.map((height, i) => [height, this.answers.headerAt(replies[tags.length + i]!, height)]),
     );
     const number =
       finality.kind === 'tag' ? tagged!.number : Math.max(0, head.number - finality.confirmations);
-    const header = tagged ?? at.get(number) ?? (number === head.number ? head : await this.oneHeader(number));
+    const header =
+      tagged ?? at.get(number) ?? (number === head.number ? head : await this.answers.headerOrNull(number));
     return { head, finalized: { number, header }, at };
   }
 
   /** The headers of [from, to]; a block that the endpoint doesn't have is `head_behind`. */
   async headers(from: number, to: number): Promise<BlockHeader[]> {
-    return this.headersAt(Array.from({ length: to - from + 1 }, (_, i) => from + i));
+    return this.answers.headersAt(Array.from({ length: to - from + 1 }, (_, i) => from + i));
+  }
+
+  /** The headers at some heights; a block that the endpoint doesn't have is `head_behind`. */
+  async headersAt(heights: readonly number[]): Promise<BlockHeader[]> {
+    return this.answers.headersAt(heights);
   }
 
   /**
    * The wanted logs of each block, by block hash, which a node that doesn't have the block refuses.
-   * Where the bloom proves absence, nothing is asked; where it says "maybe" and the answer is empty, the block's logs must
-   * explain every bit of its bloom, else some are missing here (`bad_data`).
+   * Where the bloom proves absence, nothing is asked. Where it says "maybe" and the answer is empty, the node may have the
+   * header and not yet the logs. Then the block's other logs must explain every bit of its bloom, else some are missing here
+   * (`bad_data`); but where the bloom is saturated, or the node doesn't give whole blocks, the answer is taken and told to be
+   * unproven: who takes it must ask again when the block is final.
    */
   async blockLogs(
     headers: readonly BlockHeader[],
     filter: LogFilter,
     options: { readonly bloomProvesAbsence: boolean },
-  ): Promise<ChainLog[][]> {
+  ): Promise<BlockLogs[]> {
     const verdicts = headers.map((header) => ({ header, verdict: bloomVerdict(header, filter) }));
     const asked = verdicts.filter(({ verdict }) => verdict !== 'none' || !options.bloomProvesAbsence);
     const params = filterParams(filter);
     const replies = await this.connection.send(asked.map(({ header }) => logsOfBlock(header, params)));
-    const found = new Map<string, ChainLog[]>();
+    const found = new Map<string, BlockLogs>();
     for (const [i, { header, verdict }] of asked.entries()) {
-      const logs = this.logsOf(header, replies[i]!);
-      this.assertWanted(logs, filter);
-      if (!logs.length && verdict === 'maybe') await this.proveAbsence(header, filter);
+      const answered = this.logsOf(header, replies[i]!);
+      this.assertWanted(answered, filter);
       const blockTimestamp = header.timestamp;
-      found.set(
-        header.hash,
-        logs.sort(byPosition).map((log) => ({ ...log, blockTimestamp })),
-      );
+      const logs = answered.sort(byPosition).map((log) => ({ ...log, blockTimestamp }));
+      const proven = logs.length > 0 || (verdict === 'maybe' && (await this.provesAbsence(header, filter)));
+      found.set(header.hash, { logs, proven });
     }
-    return headers.map((header) => found.get(header.hash) ?? []);
+    return headers.map((header) => found.get(header.hash) ?? { logs: [], proven: true });
+  }
+
+  /**
+   * The wanted logs of as many blocks from `from` on as it gives, at most to `last`. A refusal that taught a smaller range is
+   * tried again at once.
+   * @returns the logs of [from, to], in order.
+   */
+  async logsFrom(from: number, last: number, filter: LogFilter): Promise<{ to: number; logs: ChainLog[] }> {
+    for (;;) {
+      const { size } = this.range;
+      const to = Math.min(last, from + size - 1);
+      try {
+        return { to, logs: await this.rangeLogs(from, to, filter) };
+      } catch (error) {
+        if (this.range.size >= size) throw error;
+      }
+    }
   }
 
   /**
@@ -135,7 +192,7 @@ export class Endpoint {
 
   /** An error about a block that this endpoint showed, for a caller who finds that blocks don't fit together. */
   blockError(kind: RpcErrorKind, message: string): RpcError {
-    return this.error(kind, 'eth_getBlockByNumber', message);
+    return this.answers.error(kind, 'eth_getBlockByNumber', message);
   }
 
   /** Calls back on every new head, if the endpoint can tell; else null. */
@@ -150,39 +207,57 @@ export class Endpoint {
   private async logsOfRange(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
     const query = { fromBlock: toQuantity(from), toBlock: toQuantity(to), ...filterParams(filter) };
     const calls = [{ method: 'eth_getLogs', params: [query] }, blockCall(to)];
-    const [logsReply, headerReply] = await this.connection.send(calls);
-    const logs = this.read('eth_getLogs', logsReply!, parseLogs).sort(byPosition);
-    const last = this.headerAt(headerReply!, to);
+    const [logsReply, headerReply] = await this.connection.send(calls, 'history');
+    const logs = this.answers.read('eth_getLogs', logsReply!, parseLogs).sort(byPosition);
+    const last = this.answers.headerAt(headerReply!, to);
     if (!last) {
       const message = `doesn't have block ${to}: its answer may be incomplete`;
-      throw this.error('head_behind', 'eth_getLogs', message);
+      throw this.answers.error('head_behind', 'eth_getLogs', message);
     }
+    if (!this.connection.takesBatches) await this.assertDeep(last);
     this.assertWanted(logs, filter);
     const outside = logs.find((log) => log.blockNumber < from || log.blockNumber > to);
     if (outside) {
       const message = `answered a log of block ${outside.blockNumber} for blocks ${from} to ${to}`;
-      throw this.error('bad_data', 'eth_getLogs', message);
+      throw this.answers.error('bad_data', 'eth_getLogs', message);
     }
     return this.timestamped(logs, last);
   }
 
-  /** An empty answer where the bloom says "maybe" is believed only if the block's other logs explain the bloom. */
-  private async proveAbsence(header: BlockHeader, filter: LogFilter): Promise<void> {
-    const [reply] = await this.connection.send([logsOfBlock(header, {})]);
+  /**
+   * Whether the block's other logs explain its bloom, which proves that an empty answer was right. Not asked for where the
+   * bloom is saturated.
+   */
+  private async provesAbsence(header: BlockHeader, filter: LogFilter): Promise<boolean> {
+    if (bloomIsSaturated(header.logsBloom)) return false;
+    const asked = this.connection.send([logsOfBlock(header, {})]);
+    const [reply] = await asked.catch((error: RpcError): RpcReply[] => [{ error }]);
+    if ('error' in reply! && refusesWholeBlocks.has(reply.error.kind)) return false;
     const all = this.logsOf(header, reply!);
-    if (explainsBloom(all, header.logsBloom) && !all.some((log) => isWanted(log, filter))) return;
+    if (explainsBloom(all, header.logsBloom) && !all.some((log) => isWanted(log, filter))) return true;
     const message = `its logs of block ${header.number} are incomplete: the block's bloom promises more`;
-    throw this.error('bad_data', 'eth_getLogs', message);
+    throw this.answers.error('bad_data', 'eth_getLogs', message);
+  }
+
+  /** Without batches nothing ties a range's logs to a node that has its last block: it must lie well below the head. */
+  private async assertDeep(last: BlockHeader): Promise<void> {
+    if (this.headTime - last.timestamp < UNBATCHED_MARGIN_SECONDS) {
+      const [reply] = await this.connection.send([blockCall('latest')], 'history');
+      this.headTime = Math.max(this.headTime, this.answers.header(reply!)?.timestamp ?? 0);
+    }
+    if (this.headTime - last.timestamp >= UNBATCHED_MARGIN_SECONDS) return;
+    const message = `takes no batches, so block ${last.number} must be ${UNBATCHED_MARGIN_SECONDS} s below its head before its logs can be believed`;
+    throw this.answers.error('head_behind', 'eth_getLogs', message);
   }
 
   /** Reads the answer to a question by block hash; each log must be of that block. */
   private logsOf(header: BlockHeader, reply: RpcReply): RpcLog[] {
-    const logs = this.read('eth_getLogs', reply, parseLogs);
+    const logs = this.answers.read('eth_getLogs', reply, parseLogs);
     const { number, hash } = header;
     const stray = logs.find((log) => log.blockHash !== hash || log.blockNumber !== number);
     if (!stray) return logs;
     const message = `answered a log of block ${stray.blockNumber} (${stray.blockHash}) for block ${number} (${hash})`;
-    throw this.error('bad_data', 'eth_getLogs', message);
+    throw this.answers.error('bad_data', 'eth_getLogs', message);
   }
 
   /** Gives every log its block's time: from the log where the node tells it, else from headers, in batches. */
@@ -190,80 +265,35 @@ export class Endpoint {
     const hashes = new Map<number, string>([[last.number, last.hash]]);
     for (const { blockNumber, blockHash } of logs) {
       if ((hashes.get(blockNumber) ?? blockHash) !== blockHash) {
-        throw this.error('bad_data', 'eth_getLogs', `two hashes for block ${blockNumber}`);
+        throw this.answers.error('bad_data', 'eth_getLogs', `two hashes for block ${blockNumber}`);
       }
       hashes.set(blockNumber, blockHash);
     }
     const without = [
       ...new Set(logs.filter((l) => l.blockTimestamp === undefined).map((l) => l.blockNumber)),
     ];
-    const headers = await this.headersAt(without.filter((number) => number !== last.number));
+    const headers = await this.answers.headersAt(
+      without.filter((number) => number !== last.number),
+      'history',
+    );
     const times = new Map([...headers, last].map((header) => [header.hash, header.timestamp]));
     return logs.map((log) => {
       const blockTimestamp = log.blockTimestamp ?? times.get(log.blockHash);
       if (blockTimestamp !== undefined) return { ...log, blockTimestamp };
-      throw this.error('bad_data', 'eth_getLogs', `block ${log.blockNumber} has another hash than its logs`);
-    });
-  }
-
-  /** The headers at some heights; a block that the endpoint doesn't have is `head_behind`. */
-  async headersAt(numbers: readonly number[]): Promise<BlockHeader[]> {
-    const replies = await this.connection.send(numbers.map(blockCall));
-    return numbers.map((number, i) => {
-      const header = this.headerAt(replies[i]!, number);
-      if (!header) throw this.blockError('head_behind', `doesn't have block ${number}`);
-      return header;
-    });
-  }
-
-  private async oneHeader(number: number): Promise<BlockHeader | null> {
-    const [reply] = await this.connection.send([blockCall(number)]);
-    return this.headerAt(reply!, number);
-  }
-
-  private header(reply: RpcReply): BlockHeader | null {
-    return this.read('eth_getBlockByNumber', reply, parseHeader);
-  }
-
-  private headerAt(reply: RpcReply, number: number): BlockHeader | null {
-    const header = this.header(reply);
-    if (header && header.number !== number) {
-      throw this.error(
+      throw this.answers.error(
         'bad_data',
-        'eth_getBlockByNumber',
-        `answered block ${header.number} for block ${number}`,
+        'eth_getLogs',
+        `block ${log.blockNumber} has another hash than its logs`,
       );
-    }
-    return header;
+    });
   }
 
   private assertWanted(logs: readonly RpcLog[], filter: LogFilter): void {
     const stray = logs.find((log) => !isWanted(log, filter));
     if (!stray) return;
     const message = `answered a log that wasn't asked for: ${stray.address} ${stray.topics[0]} in block ${stray.blockNumber}`;
-    throw this.error('bad_data', 'eth_getLogs', message);
+    throw this.answers.error('bad_data', 'eth_getLogs', message);
   }
-
-  private read<T>(method: string, reply: RpcReply, parse: (result: unknown) => T): T {
-    if ('error' in reply) throw reply.error;
-    try {
-      return parse(reply.result);
-    } catch (error) {
-      if (error instanceof MalformedValue) throw this.error('bad_data', method, error.message);
-      throw error;
-    }
-  }
-
-  private error(kind: RpcErrorKind, method: string, message: string): RpcError {
-    return new RpcError({ kind, host: this.host, method, message });
-  }
-}
-
-function blockCall(block: number | string): RpcCall {
-  return {
-    method: 'eth_getBlockByNumber',
-    params: [typeof block === 'number' ? toQuantity(block) : block, false],
-  };
 }
 
 function logsOfBlock(header: BlockHeader, params: object): RpcCall {

@@ -13,7 +13,7 @@ export function quantity(value: unknown, field: string): number {
     const number = Number(text);
     if (Number.isSafeInteger(number)) return number;
   }
-  throw new MalformedValue(`${field} is ${JSON.stringify(value)?.slice(0, 80)}, expected a quantity`);
+  throw new MalformedValue(`${field} is ${shown(value)}, expected a quantity`);
 }
 
 /**
@@ -26,10 +26,19 @@ export function bytes(value: unknown, field: string, length?: number): string {
     if (length === undefined || value.length === 2 + length * 2) return value.toLowerCase();
   }
   const expected = length === undefined ? 'bytes in hex' : `${length} bytes in hex`;
-  throw new MalformedValue(`${field} is ${JSON.stringify(value)?.slice(0, 80)}, expected ${expected}`);
+  throw new MalformedValue(`${field} is ${shown(value)}, expected ${expected}`);
 }
 
 /** The JSON-RPC form of a quantity. */
 export function toQuantity(value: number): string {
   return `0x${value.toString(16)}`;
+}
+
+/** A value for an error. Other text than numbers isn't quoted: it may be anything that the endpoint says, also our URL with its key. */
+function shown(value: unknown): string {
+  if (typeof value === 'string' && !/^(0x[0-9a-f]*|[-\d.e]*)$/i.test(value))
+    return `a text of ${value.length} characters`;
+  return typeof value === 'object' && value !== null
+    ? 'an object'
+    : (JSON.stringify(value)?.slice(0, 80) ?? 'undefined');
 }

@@ -1,6 +1,6 @@
 /**
  * What went wrong with a request, sorted by what to do about it:
- * auth, bad_endpoint: don't use this endpoint · archive: ask one with history · head_behind: it is behind, ask another or
+ * auth, bad_endpoint, wrong_chain: don't use this endpoint · archive: ask one with history · head_behind: it is behind, ask another or
  * wait · bad_data: inconsistent, ask another · other_final_block: it shows another block at a height that is final for us ·
  * suggested_range, range_limit, result_cap: ask for less · rate_limit: wait · timeout, transient: try again.
  */
@@ -8,6 +8,7 @@ export type RpcErrorKind =
   | 'auth'
   | 'suggested_range'
   | 'bad_endpoint'
+  | 'wrong_chain'
   | 'archive'
   | 'head_behind'
   | 'bad_data'

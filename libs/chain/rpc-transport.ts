@@ -1,5 +1,7 @@
 import { HttpTransport } from './http-transport.js';
-import { BatchRefused, type RpcCall, type RpcReply } from './json-rpc.js';
+import { BatchRefused, methodsOf, type RpcCall, type RpcReply } from './json-rpc.js';
+import { RateLimiter, type Urgency } from './rate-limiter.js';
+import { RpcError, type RpcErrorKind } from './rpc-error.js';
 import { RpcUrl } from './rpc-url.js';
 import { WebSocketTransport } from './web-socket-transport.js';
 
@@ -18,15 +20,36 @@ export interface RpcTransport {
   close(): void;
 }
 
-/** Bounds of one request. */
+/** Bounds of the requests to one endpoint. */
 export interface RequestLimits {
   /** A request that takes longer has failed: a node that is asked for too much may never answer. */
   readonly timeoutMs: number;
   /** Bytes of an answer, unpacked. */
   readonly maxBytes: number;
+  /**
+   * Calls per second at most, 1 or more; null: as many as there are. A batch of n counts n times, as it does for the providers:
+   * they bill and limit calls, not HTTP requests.
+   */
+  readonly maxRps: number | null;
 }
 
-const DEFAULT_LIMITS: RequestLimits = { timeoutMs: 15_000, maxBytes: 64 * 1024 * 1024 };
+/** One request as it went, for metrics: the host only, since URLs may hold keys. */
+export interface RequestReport {
+  readonly host: string;
+  /** Methods of its calls, each once, joined by `+`. */
+  readonly methods: string;
+  /** Calls in it: more than one make a batch. */
+  readonly calls: number;
+  /** From sending to the whole answer; waiting for the cap on requests isn't part of it. */
+  readonly seconds: number;
+  /** Why it failed, or the first of its calls that did; null: all were answered. */
+  readonly error: RpcErrorKind | null;
+}
+
+/** Hears of every request, once it is answered or has failed. Must not throw. */
+export type RequestObserver = (report: RequestReport) => void;
+
+const DEFAULT_LIMITS: RequestLimits = { timeoutMs: 15_000, maxBytes: 64 * 1024 * 1024, maxRps: null };
 
 /** Calls per batch at most, until the endpoint refuses that. */
 const BATCH_CALLS = 50;
@@ -35,13 +58,20 @@ const BATCH_CALLS = 50;
 export class RpcConnection {
   readonly host: string;
   private readonly transport: RpcTransport;
-  private batchCalls = BATCH_CALLS;
+  private readonly limiter: RateLimiter | null;
+  private batchCalls: number;
 
   /** @throws TypeError when it isn't a URL. */
-  constructor(url: string, limits: Partial<RequestLimits> = {}) {
+  constructor(
+    url: string,
+    limits: Partial<RequestLimits> = {},
+    private readonly onRequest?: RequestObserver,
+  ) {
     const parsed = new RpcUrl(url);
     const all = { ...DEFAULT_LIMITS, ...limits };
     this.host = parsed.host;
+    this.limiter = all.maxRps === null ? null : new RateLimiter(all.maxRps);
+    this.batchCalls = Math.min(BATCH_CALLS, this.limiter?.burst ?? BATCH_CALLS);
     this.transport = /^wss?:/i.test(url)
       ? new WebSocketTransport(parsed, all)
       : new HttpTransport(parsed, all);
@@ -52,17 +82,23 @@ export class RpcConnection {
     return this.transport.session;
   }
 
+  /** Whether it takes more than one call at a time, as far as is known. */
+  get takesBatches(): boolean {
+    return this.batchCalls > 1;
+  }
+
   /**
    * Sends calls, more than one in batches one after the other.
+   * @param urgency what they are for: where requests are capped, news go first.
    * @returns a reply for each, in order. @throws RpcError when a batch as a whole failed.
    */
-  async send(calls: readonly RpcCall[]): Promise<RpcReply[]> {
+  async send(calls: readonly RpcCall[], urgency: Urgency = 'news'): Promise<RpcReply[]> {
     const replies: RpcReply[] = [];
     const before = this.batchCalls;
     while (replies.length < calls.length) {
       const part = calls.slice(replies.length, replies.length + this.batchCalls);
       try {
-        replies.push(...(await this.transport.send(part)));
+        replies.push(...(await this.sendPart(part, urgency)));
       } catch (error) {
         if (!(error instanceof BatchRefused)) throw error;
         this.batchCalls = Math.ceil(part.length / 2);
@@ -80,6 +116,29 @@ export class RpcConnection {
   }
 
   close(): void {
+    this.limiter?.close();
     this.transport.close();
+  }
+
+  private async sendPart(part: readonly RpcCall[], urgency: Urgency): Promise<RpcReply[]> {
+    if (this.limiter && !(await this.limiter.take(part.length, urgency))) {
+      throw new RpcError({ kind: 'transient', host: this.host, method: methodsOf(part), message: 'closed' });
+    }
+    const started = performance.now();
+    try {
+      const replies = await this.transport.send(part);
+      const refused = replies.find((reply) => 'error' in reply);
+      this.report(part, started, refused?.error.kind ?? null);
+      return replies;
+    } catch (error) {
+      if (error instanceof RpcError) this.report(part, started, error.kind);
+      throw error;
+    }
+  }
+
+  private report(part: readonly RpcCall[], started: number, error: RpcErrorKind | null): void {
+    const { host } = this;
+    const seconds = (performance.now() - started) / 1_000;
+    this.onRequest?.({ host, methods: methodsOf(part), calls: part.length, seconds, error });
   }
 }

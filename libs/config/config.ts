@@ -38,6 +38,8 @@ export interface ChainConfig {
   readonly chainId: number;
   readonly chainName: string;
   readonly rpcUrls: readonly string[];
+  /** Calls per second to each endpoint at most; null: no cap. */
+  readonly rpcMaxRps: number | null;
   /** Contracts, lower-case hex. */
   readonly addresses: readonly string[];
   /** Names of the event registry. */
@@ -176,6 +178,7 @@ function readChain(reader: EnvReader, knownEvents: readonly string[]): ChainConf
     addresses: unique(addresses ?? []),
     events: unique(reader.withDefault(settings.eventNames(knownEvents), ['SocketBridge'])),
     startBlock: reader.required(settings.startBlock, id === undefined ? 0 : known?.startBlock),
+    rpcMaxRps: reader.optional(settings.rpcMaxRps) ?? null,
     batchSize: reader.withDefault(settings.batchSize, DEFAULT_BATCH_SIZE),
     pollingIntervalMs: reader.withDefault(settings.pollingInterval, defaultPolling(known?.blockTimeMs)),
     confirmations: reader.optional(settings.confirmations) ?? null,

@@ -70,6 +70,17 @@ export const startBlock: Variable<number | 'latest'> = {
   parse: (value) =>
     value.toLowerCase() === 'latest' ? 'latest' : wholeNumber('', 0, MAX_SAFE, '').parse(value),
 };
+export const rpcMaxRps: Variable<number> = {
+  name: 'RPC_MAX_RPS',
+  description:
+    'Calls per second to each RPC endpoint at most, each call of a batch counted; news go before history.',
+  rule: 'a number from 1 to 100000',
+  unset: 'no cap',
+  parse: (value) => {
+    const number = /^\d{1,6}(\.\d{1,3})?$/.test(value) ? Number(value) : Number.NaN;
+    return number >= 1 && number <= 100_000 ? number : undefined;
+  },
+};
 export const batchSize = wholeNumber('BATCH_SIZE', 1, 1_000_000, 'Blocks per eth_getLogs at most.');
 export const pollingInterval = {
   ...wholeNumber('POLLING_INTERVAL_MS', 50, 3_600_000, 'Milliseconds between two looks at the head.'),

@@ -155,3 +155,15 @@ export async function removeRows(
   );
   return Number(result.numAffectedRows ?? 0);
 }
+
+/** Heights above another at which the chain has rows of an event. */
+export async function heightsWithRows(
+  tx: SqlExecutor,
+  event: EventDefinition,
+  { chainId, above }: { chainId: number; above: number },
+): Promise<number[]> {
+  const { rows } = await sql<{ block_number: string }>`
+    select distinct block_number from ${sql.table(event.table)}
+    where chain_id = ${chainId} and block_number > ${above} and not removed`.execute(tx);
+  return rows.map((row) => Number(row.block_number));
+}

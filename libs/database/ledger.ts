@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
+import { events } from '#libs/events/registry.js';
 import type { Database, SqlExecutor } from './database.js';
 import type { ReportedEndpoint } from './entities/chain.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
+import { heightsWithRows } from './event-rows.js';
 
 /** Length of a leader's lease in seconds, by the database's clock (DESIGN §3.2). */
 export const LEASE_SECONDS = 10;
@@ -24,6 +26,8 @@ export interface Leadership {
   /** Stored segment: block hash by height, ascending. */
   readonly segment: ReadonlyMap<number, string>;
   readonly finalizedBlock: number | null;
+  /** Heights of the segment above finality that have no rows. */
+  readonly emptyHeights: readonly number[];
   readonly sources: readonly LedgerSource[];
 }
 
@@ -95,12 +99,17 @@ async function readStored(tx: SqlExecutor, chainId: number, wanted: readonly Sta
   const chain = await sql<{ finalized_block: string | null }>`
     select finalized_block from chain where chain_id = ${chainId}`.execute(tx);
   const finalized = chain.rows[0]!.finalized_block;
+  const above = Number(finalized ?? -1);
+  const full = new Set<number>();
+  for (const event of events)
+    for (const height of await heightsWithRows(tx, event, { chainId, above })) full.add(height);
   const keys = new Set(wanted.map((s) => `${s.address} ${s.event}`));
   const sources = await readSources(tx, chainId);
   return {
     ledger,
     segment: new Map(blocks.rows.map((row) => [Number(row.number), row.hash])),
     finalizedBlock: finalized === null ? null : Number(finalized),
+    emptyHeights: blocks.rows.map((row) => Number(row.number)).filter((n) => n > above && !full.has(n)),
     sources: sources.filter((s) => keys.has(`${s.address} ${s.event}`)),
   };
 }

@@ -35,7 +35,13 @@ export class Simulation {
 
   static async start(options: SimulationOptions): Promise<Simulation> {
     const { seed, head, postgresUrl = inject('postgresUrl'), rabbitmqUrl = inject('rabbitmqUrl') } = options;
-    const chain = SimulatedChain.create({ chainId: CHAIN_ID, blockTimeMs: 200, seed, head, ...options.chain });
+    const chain = SimulatedChain.create({
+      chainId: CHAIN_ID,
+      blockTimeMs: 200,
+      seed,
+      head,
+      ...options.chain,
+    });
     const rpc = await startSimulatedRpc(chain, options.provider);
     const miner = new Miner(chain);
     miner.start();

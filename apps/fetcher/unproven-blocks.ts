@@ -1,0 +1,83 @@
+import type { ChainClient } from '#libs/chain/chain-client.js';
+import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
+
+/** Blocks between two unproven ones that are asked for along with them: another request would cost more. */
+const GAP = 1_000;
+
+/**
+ * Blocks that were said to be empty on nothing but the node's word (its log index may lag behind its headers, and the bloom
+ * was no help: see `bloomIsSaturated`). Before finality is recorded they are asked for once more, by range; so what is recorded
+ * as final has been looked at twice, minutes apart, and a crash between loses nothing: recorded finality is where a successor
+ * goes on. Where finality is a few blocks (CONFIRMATIONS=0), the node is believed.
+ */
+export class UnprovenBlocks {
+  private readonly heights: Set<number>;
+  /** No height lies above. */
+  private top = Number.POSITIVE_INFINITY;
+  /** Heights whose logs were seen by range and not by hash. */
+  private readonly owed = new Set<number>();
+
+  /** @param heights stored blocks of which nobody knows any more whether they were proven. */
+  constructor(heights: Iterable<number> = []) {
+    this.heights = new Set(heights);
+  }
+
+  /** Takes note that these blocks, above `above`, are said, and which of them are unproven. */
+  said(above: number, unproven: readonly number[]): void {
+    // most news stand on the tip: a change costs what it changes
+    if (above < this.top) for (const height of this.heights) if (height > above) this.heights.delete(height);
+    for (const height of unproven) this.heights.add(height);
+    this.top = Math.max(above, ...unproven);
+  }
+
+  /** @throws RpcError when a node answers by hash that a block has no logs, after logs of it were seen by range. */
+  assertNotOwed(endpoint: Endpoint, unproven: readonly number[]): void {
+    const missing = unproven.find((height) => this.owed.has(height));
+    if (missing === undefined) return;
+    throw endpoint.blockError(
+      'bad_data',
+      `has no logs of block ${missing} by its hash, though there are some by range`,
+    );
+  }
+
+  /**
+   * Asks again for the logs of unproven blocks up to a final one.
+   * @returns the lowest block that has some after all, and so must be said again; null: all are proven now. @throws RpcUnavailable
+   */
+  async lookAgain(client: ChainClient, filter: LogFilter, upTo: number): Promise<number | null> {
+    for (const [from, last] of runsOf([...this.heights].filter((height) => height <= upTo))) {
+      for (let next = from; next <= last; ) {
+        const { to, logs } = await client.use((endpoint) => endpoint.logsFrom(next, last, filter));
+        const missed = this.heard(
+          next,
+          to,
+          logs.map((log) => log.blockNumber),
+        );
+        if (missed !== null) return missed;
+        next = to + 1;
+      }
+    }
+    for (const height of this.owed) if (height <= upTo) this.owed.delete(height);
+    return null;
+  }
+
+  /** Takes note of which blocks of [from, to] have logs. @returns the lowest that should have none. */
+  private heard(from: number, to: number, full: readonly number[]): number | null {
+    const missed = full.filter((height) => this.heights.has(height));
+    for (const height of missed) this.owed.add(height);
+    if (missed.length) return Math.min(...missed);
+    for (const height of this.heights) if (from <= height && height <= to) this.heights.delete(height);
+    return null;
+  }
+}
+
+/** Ranges that hold all heights, with no gap longer than `GAP`. */
+function runsOf(heights: number[]): [from: number, last: number][] {
+  const runs: [number, number][] = [];
+  for (const height of heights.sort((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run && height - run[1] <= GAP) run[1] = height;
+    else runs.push([height, height]);
+  }
+  return runs;
+}

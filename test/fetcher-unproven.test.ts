@@ -1,0 +1,171 @@
+import { toQuantity } from 'ethers';
+import { pino } from 'pino';
+import { afterEach, expect, test } from 'vitest';
+import { Lead } from '#apps/fetcher/lead.js';
+import { NewsLane } from '#apps/fetcher/news-lane.js';
+import type { Broker } from '#libs/broker/broker.js';
+import type { AdvanceStatement, FinalityStatement } from '#libs/broker/messages.js';
+import { ChainClient } from '#libs/chain/chain-client.js';
+import type { Leadership } from '#libs/database/ledger.js';
+import { blockHash, FILTER, rawBlock, rawLog, timeOf } from './services/recorded-blocks.js';
+import { byMethod, RecordedRpc } from './services/recorded-rpc.js';
+import { until } from './services/until.js';
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+type Said = AdvanceStatement | FinalityStatement;
+const FULL_BLOOM = `0x${'ff'.repeat(256)}`;
+
+/**
+ * A chain with full blooms and wanted logs in some blocks; the node's log index ends at `indexed`: by hash and by range it
+ * finds nothing above.
+ */
+class LaggingNode {
+  head = 10;
+  finalized = 10;
+  indexed = Number.POSITIVE_INFINITY;
+  /** Blocks that it finds nothing of when asked by hash. */
+  blindByHash = new Set<number>();
+
+  constructor(private readonly wanted: readonly number[]) {}
+
+  readonly answering = byMethod({
+    eth_chainId: () => '0x7',
+    eth_getBlockByNumber: (block: string) => {
+      const number = block === 'latest' ? this.head : block === 'finalized' ? this.finalized : Number(block);
+      return number <= this.head ? rawBlock(number, [], { logsBloom: FULL_BLOOM }) : null;
+    },
+    eth_getLogs: (query: { blockHash?: string; fromBlock?: string; toBlock?: string }) => {
+      const found = this.wanted.filter((n) => n <= this.indexed && n <= this.head);
+      const logs = found.map((n) => rawLog(n, { blockTimestamp: toQuantity(timeOf(n)) }));
+      return logs.filter(({ blockNumber, blockHash: hash }) =>
+        query.blockHash
+          ? hash === query.blockHash && !this.blindByHash.has(Number(blockNumber))
+          : Number(blockNumber) >= Number(query.fromBlock) && Number(blockNumber) <= Number(query.toBlock),
+      );
+    },
+  });
+}
+
+/** A leader that follows nodes and says what it says to nobody. */
+async function following(nodes: readonly LaggingNode[], taken: Partial<Leadership> = {}) {
+  const rpcs = await Promise.all(nodes.map((node) => RecordedRpc.start(node.answering)));
+  const client = new ChainClient({
+    chainId: 7,
+    urls: rpcs.map(({ url }) => url),
+    batchSize: 100,
+    logger: pino({ level: 'silent' }),
+  });
+  for (const rpc of rpcs) open.push({ close: () => rpc.stop() });
+  open.push(client);
+  const said: Said[] = [];
+  const broker = { publish: async (_: unknown, statement: Said) => void said.push(statement) };
+  const sources = [{ address: FILTER.addresses[0]!, event: 'Wanted' }];
+  const lead = new Lead(7, sources, broker as unknown as Broker, {
+    ledger: 'a',
+    term: 1,
+    segment: new Map(),
+    finalizedBlock: null,
+    emptyHeights: [],
+    sources: [],
+    ...taken,
+  });
+  const news = new NewsLane(client, {
+    filter: FILTER,
+    finality: () => ({ kind: 'tag' }),
+    bloomProvesAbsence: true,
+  });
+  /** Takes steps, and lets all be applied, until finality at this height is said. */
+  const untilFinal = (height: number) =>
+    until(`finality ${height}`, async () => {
+      await news.step(lead).catch(() => {});
+      lead.progressed({ appliedSeq: said.length } as never);
+      return said.some((one) => one.kind === 'finality' && one.number === height);
+    });
+  return { said, rpcs, untilFinal };
+}
+
+/** Blocks whose last statement has logs. */
+function blocksWithLogs(said: readonly Said[]): number[] {
+  const last = new Map<number, number>();
+  for (const one of said) {
+    if (one.kind !== 'advance') continue;
+    for (const height of last.keys()) if (height > one.above) last.delete(height);
+    for (const { number, logs } of one.blocks) last.set(number, logs.length);
+  }
+  return [...last].filter(([, count]) => count).map(([number]) => number);
+}
+
+test('an event that a lagging log index hid is said before its block counts as final', async () => {
+  const node = new LaggingNode([14, 16]);
+  const { said, untilFinal } = await following([node]);
+  await untilFinal(10);
+  node.head = 20;
+  node.indexed = 12;
+  await until('news', async () => {
+    await untilFinal(10);
+    return said.some((one) => one.kind === 'advance' && one.blocks.at(-1)!.number === 20);
+  });
+  expect(blocksWithLogs(said)).toEqual([]);
+  node.indexed = 20;
+  node.finalized = 15;
+  await untilFinal(15);
+  const finality = said.findIndex((one) => one.kind === 'finality' && one.number === 15);
+  expect(blocksWithLogs(said.slice(0, finality))).toContain(14);
+  node.finalized = 20;
+  await untilFinal(20);
+  expect(blocksWithLogs(said)).toEqual([14, 16]);
+});
+
+test('blocks that stay empty are asked for once more in one request, and not said again', async () => {
+  const node = new LaggingNode([]);
+  const { said, rpcs, untilFinal } = await following([node]);
+  node.head = 60;
+  await untilFinal(10);
+  node.finalized = 60;
+  await untilFinal(60);
+  const ranges = rpcs[0]!
+    .calls('eth_getLogs')
+    .filter(({ params: [query] }) => 'fromBlock' in (query as object));
+  expect(ranges.map(({ params: [query] }) => query)).toMatchObject([
+    { fromBlock: '0xa', toBlock: '0xa' },
+    { fromBlock: '0xb', toBlock: '0x3c' },
+  ]);
+  expect(
+    said.filter(({ kind }) => kind === 'advance').flatMap((one) => (one as AdvanceStatement).blocks),
+  ).toHaveLength(51);
+});
+
+test('a node that finds a log by range and not by its block’s hash is given up for another', async () => {
+  const [blind, well] = [new LaggingNode([14]), new LaggingNode([14])];
+  blind.blindByHash.add(14);
+  for (const node of [blind, well]) node.head = 20;
+  const { said, untilFinal } = await following([blind, well]);
+  await untilFinal(10);
+  for (const node of [blind, well]) node.finalized = 20;
+  await untilFinal(20);
+  expect(blocksWithLogs(said)).toEqual([14]);
+});
+
+test('after a takeover, stored blocks without rows are asked for again, and those with rows are not said again', async () => {
+  const node = new LaggingNode([12, 14]);
+  node.head = 20;
+  node.finalized = 20;
+  const heights = Array.from({ length: 11 }, (_, i) => i + 10);
+  const { said, untilFinal } = await following([node], {
+    segment: new Map(heights.map((n) => [n, blockHash(n)])),
+    finalizedBlock: 10,
+    // 12 is stored with its row, 14 was said to be empty
+    emptyHeights: heights.filter((n) => n > 10 && n !== 12),
+    sources: [
+      { address: FILTER.addresses[0]!, event: 'Wanted', startBlock: 0, coverage: [[0, 21]] } as never,
+    ],
+  });
+  await untilFinal(20);
+  const advances = said.filter((one): one is AdvanceStatement => one.kind === 'advance');
+  expect(advances.map(({ above, blocks }) => [above, blocks[0]!.number])).toEqual([[13, 14]]);
+  expect(blocksWithLogs(said)).toEqual([14]);
+});
