@@ -1,5 +1,6 @@
+import type { RequestReport } from '#libs/chain/rpc-transport.js';
 import type { ChainState } from '#libs/database/ledger.js';
-import { fetcherMetrics } from '#libs/telemetry/metrics.js';
+import { fetcherMetrics, rpcMetrics } from '#libs/telemetry/metrics.js';
 
 /** How one chain fares in this process, for readiness and metrics. */
 export class ChainCondition {
@@ -43,5 +44,14 @@ export class ChainCondition {
     const labels = { chain_id: this.chainId };
     fetcherMetrics.reorgs.inc(labels);
     fetcherMetrics.reorgDepth.observe(labels, depth);
+  }
+
+  /** One request to an RPC endpoint. */
+  requested({ host, calls, seconds, error }: RequestReport): void {
+    const labels = { chain_id: this.chainId, host };
+    rpcMetrics.requests.inc(labels);
+    rpcMetrics.calls.inc(labels, calls);
+    rpcMetrics.seconds.observe(labels, seconds);
+    if (error) rpcMetrics.errors.inc({ ...labels, kind: error });
   }
 }

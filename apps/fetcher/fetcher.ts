@@ -40,6 +40,7 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
     urls: config.rpcUrls,
     batchSize: config.batchSize,
     limits: { maxRps: config.rpcMaxRps },
+    onRequest: (report) => condition.requested(report),
     logger,
   });
   try {
