@@ -1,6 +1,8 @@
 import { afterEach, expect, inject, test } from 'vitest';
 import { startAnvil } from './services/anvil.js';
 import { query } from './services/query.js';
+import { blocksUpTo } from './services/recorded-blocks.js';
+import { byMethod, RecordedRpc } from './services/recorded-rpc.js';
 import { System } from './services/system.js';
 import { until } from './services/until.js';
 
@@ -54,6 +56,36 @@ test('when another chain appears behind the only endpoint, the chain halts and i
   });
   expect(reason).toContain('is of chain 31338, but CHAIN_ID says 31337');
   expect(fetcher.output()).toContain('is of chain 31338');
+}, 120_000);
+
+test('a chain whose only RPC refuses old blocks is followed, and its state says why the history waits', async () => {
+  const rpc = await RecordedRpc.start(
+    byMethod({
+      eth_chainId: () => '0x7',
+      eth_getBlockByNumber: blocksUpTo(1_000, 990),
+      eth_getLogs: ({ fromBlock }: { fromBlock?: string }) =>
+        fromBlock && Number(fromBlock) < 980 ? new Error('pruned history unavailable') : [],
+    }),
+  );
+  closing.push(() => rpc.stop());
+  const running = await system({
+    CHAIN_ID: '7',
+    CONTRACT_ADDRESS: `0x${'aa'.repeat(20)}`,
+    START_BLOCK: '0',
+    RPC_URLS: rpc.url,
+  });
+  const fetcher = await running.start('fetcher');
+  await running.start('worker');
+  const reason = await until('the state', async () => {
+    const row = await stateOf(running);
+    return row?.state === 'following' && row.reason;
+  });
+  expect(reason).toMatch(/the history waits: 127\.0\.0\.1:\d+ eth_getLogs: pruned history unavailable/);
+  // the plan tries again and again; the endpoint isn't asked and the log says it once
+  const asked = rpc.calls('eth_chainId').length;
+  await until('the next looks at the head', () => rpc.calls('eth_getBlockByNumber').length > asked + 20);
+  expect(fetcher.output().match(/the history waits/g)).toHaveLength(1);
+  expect(fetcher.output()).not.toContain('unreachable');
 }, 120_000);
 
 test('a chain whose RPC is down says so in its state, without the key in the URL, and is followed once it is up', async () => {

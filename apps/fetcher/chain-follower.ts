@@ -30,6 +30,8 @@ const RENEW_MS = 2_000;
 const PLAN_MS = 500;
 /** How often a leader looks whether its window has room again. */
 const WINDOW_MS = 50;
+/** A failure of history is told for this long after the last one: a try takes some seconds. */
+const HISTORY_FAILED_MS = 20_000;
 /** Patience with statements that nobody applies, before the leader takes over from itself: doubling from first to last. */
 const PATIENCE_FIRST_MS = 10_000;
 const PATIENCE_LAST_MS = 60_000;
@@ -59,6 +61,7 @@ export class ChainFollower {
   private head: { number: number; timestamp: number } | null = null;
   private state: ChainState = 'starting';
   private reason: string | null = null;
+  private historyFailed = { reason: '', at: Number.NEGATIVE_INFINITY };
   private newHead: (() => void) | null = null;
   private standing = false;
 
@@ -118,7 +121,7 @@ export class ChainFollower {
     const signal = AbortSignal.any([stop, term.signal]);
     const history = new HistoryLane(
       { client: this.parts.client, broker: this.parts.broker, batchSize: this.parts.config.batchSize },
-      (error) => this.noteFailure(error),
+      (error) => this.noteHistoryFailure(error),
     );
     const parts = [
       this.renew(lead, signal),
@@ -198,7 +201,7 @@ export class ChainFollower {
       if (step.outcome === 'full') return WINDOW_MS;
       if (step.outcome === 'said' && step.replaced) this.noteReorg(step.replaced);
       if (step.outcome === 'paused') this.setState('paused', step.reason);
-      else if (this.state !== 'stuck') this.setState('following', null);
+      else if (this.state !== 'stuck') this.setState('following', this.historyProblem);
       return step.outcome === 'said' ? 0 : pollingIntervalMs;
     } catch (error) {
       this.noteFailure(error);
@@ -237,6 +240,18 @@ export class ChainFollower {
   private noteReorg(depth: number): void {
     this.parts.logger.info(`reorg: ${depth} blocks replaced`);
     this.parts.condition.reorg(depth);
+  }
+
+  /** Why history doesn't go on, while news do; null when it does, or nothing was tried of late. */
+  private get historyProblem(): string | null {
+    return performance.now() - this.historyFailed.at < HISTORY_FAILED_MS ? this.historyFailed.reason : null;
+  }
+
+  /** History that waits (endpoints without an archive, say) doesn't keep the chain from being followed: the reason says so. */
+  private noteHistoryFailure(error: unknown): void {
+    const reason = `the history waits: ${(error as Error).message}`;
+    if (this.historyProblem === null) this.parts.logger.warn(reason);
+    this.historyFailed = { reason, at: performance.now() };
   }
 
   private noteFailure(error: unknown): void {
