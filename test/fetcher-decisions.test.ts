@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { COVERED, decide, type Known } from '#apps/fetcher/decide.js';
-import { type PlannedSource, planHistory, type Ranges } from '#apps/fetcher/history-plan.js';
+import {
+  type PlannedRange,
+  type PlannedSource,
+  planHistory,
+  type Ranges,
+} from '#apps/fetcher/history-plan.js';
 import { Segment } from '#apps/fetcher/segment.js';
 
 /** A segment from a list of names, e.g. `['10a', '11a']`. */
@@ -68,22 +73,36 @@ const sources = fc.array(fc.record({ startBlock: fc.integer({ min: 0, max: 30 })
 });
 const holds = (list: Ranges, block: number) => list.some(([from, to]) => from <= block && block < to);
 
-test('history is planned exactly where it is missing: lowest blocks first, none twice, within the bounds', () => {
+const flights = fc.array(
+  fc.record({
+    from: fc.integer({ min: 0, max: 60 }),
+    length: fc.integer({ min: 1, max: 20 }),
+    of: fc.nat(6),
+  }),
+  { maxLength: 5 },
+);
+
+test('history is planned exactly where it is missing and not in flight: lowest blocks first, none twice, within the bounds', () => {
   fc.assert(
     fc.property(
       sources,
+      flights,
       fc.integer({ min: 0, max: 60 }),
       fc.integer({ min: 1, max: 20 }),
-      (given, upTo, batchSize) => {
+      (given, flying, upTo, batchSize) => {
         const planned = given.map((s, i): PlannedSource => ({ ...s, address: `0x${i}`, event: 'E' }));
-        const plan = planHistory(planned, [], upTo, batchSize, 1_000);
+        const inFlight = flying.map(({ from, length, of }): PlannedRange => {
+          // the bits of `of` say which sources it is for
+          return { from, to: from + length - 1, sources: planned.filter((_, i) => (of >> i) & 1) };
+        });
+        const plan = planHistory(planned, inFlight, upTo, batchSize, 1_000);
         for (const [i, source] of planned.entries()) {
+          const times = (list: readonly PlannedRange[], block: number) =>
+            list.filter((r) => r.sources.includes(source) && r.from <= block && block <= r.to).length;
           for (let block = 0; block <= 61; block++) {
-            const wanted = block >= source.startBlock && block <= upTo && !holds(source.coverage, block);
-            const times = plan.filter(
-              (r) => r.sources.includes(source) && r.from <= block && block <= r.to,
-            ).length;
-            expect(times, `source ${i} block ${block}`).toBe(wanted ? 1 : 0);
+            const missing = block >= source.startBlock && block <= upTo && !holds(source.coverage, block);
+            const wanted = missing && !times(inFlight, block);
+            expect(times(plan, block), `source ${i} block ${block}`).toBe(wanted ? 1 : 0);
           }
         }
         expect(plan.every((r) => r.to - r.from + 1 <= batchSize)).toBe(true);
