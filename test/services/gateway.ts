@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Interface, type InterfaceAbi, id, JsonRpcProvider, toQuantity } from 'ethers';
 import solc from 'solc';
+import { until } from './until.js';
 
 /** The arguments of SocketBridge; addresses and bytes32 as hex. */
 export interface BridgeValues {
@@ -136,9 +137,9 @@ export class Gateway {
   /** The node chooses the nonce: ethers' NonceManager would keep its own through a reorg, and the next transaction would hang. */
   private async send(data: string): Promise<Mined> {
     const txHash: string = await this.provider.send('eth_sendTransaction', [this.transaction(data)]);
-    const receipt = await this.provider.waitForTransaction(txHash);
-    if (receipt?.status !== 1)
-      throw new Error(`transaction ${txHash} failed: too many events for one block?`);
+    // not waitForTransaction: under load it takes the block that mined it for an old one and waits for the next, which never comes
+    const receipt = await until('the receipt', () => this.provider.getTransactionReceipt(txHash));
+    if (receipt.status !== 1) throw new Error(`transaction ${txHash} failed: too many events for one block?`);
     return { txHash, blockNumber: receipt.blockNumber, blockHash: receipt.blockHash };
   }
 }
