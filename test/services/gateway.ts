@@ -55,8 +55,8 @@ export async function deployGateway(rpcUrl: string): Promise<Gateway> {
   const hash: string = await provider.send('eth_sendTransaction', [
     { from: account, data: compiled.bytecode, gas: GAS },
   ]);
-  const receipt = await provider.waitForTransaction(hash);
-  if (!receipt?.contractAddress) throw new Error(`the gateway could not be deployed on ${rpcUrl}`);
+  const receipt = await until('the receipt', () => provider.getTransactionReceipt(hash));
+  if (!receipt.contractAddress) throw new Error(`the gateway could not be deployed on ${rpcUrl}`);
   const place = {
     address: receipt.contractAddress.toLowerCase(),
     account: account!,
