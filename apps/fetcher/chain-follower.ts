@@ -64,11 +64,15 @@ export class ChainFollower {
   private historyFailed = { reason: '', at: Number.NEGATIVE_INFINITY };
   private newHead: (() => void) | null = null;
   private standing = false;
+  private stopping = false;
 
   constructor(private readonly parts: FollowerParts) {}
 
   /** Runs until `stop`; errors of the database, the broker and the RPC are waited out. */
   async run(stop: AbortSignal): Promise<void> {
+    stop.addEventListener('abort', () => {
+      this.stopping = true;
+    });
     const unsubscribe = this.parts.client.onNewHead(() => this.newHead?.());
     let lead: Lead | null = null;
     let end: TermEnd = 'lost';
@@ -255,6 +259,7 @@ export class ChainFollower {
   }
 
   private noteFailure(error: unknown): void {
+    if (this.stopping) return;
     const { message } = error as Error;
     if (error instanceof RpcUnavailable)
       this.setState(

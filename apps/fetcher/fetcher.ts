@@ -3,7 +3,7 @@ import { ChainClient, RpcUnavailable, WrongChain } from '#libs/chain/chain-clien
 import type { FinalityRule } from '#libs/chain/endpoint.js';
 import type { ChainConfig } from '#libs/config/config.js';
 import type { Database } from '#libs/database/database.js';
-import { reportState, startBlocks, type WantedSource } from '#libs/database/ledger.js';
+import { reportState, type WantedSource } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import type { ChainCondition } from './chain-condition.js';
@@ -43,6 +43,8 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
     onRequest: (report) => condition.requested(report),
     logger,
   });
+  // what is being read is of no use any more, and an endpoint that hangs must not hold the stop up
+  stop.addEventListener('abort', () => client.close(), { once: true });
   try {
     const known = await untilReached(parts, client, stop);
     if (!known) return;
@@ -74,10 +76,11 @@ async function untilReached(parts: FollowParts, client: ChainClient, stop: Abort
   for (; !stop.aborted; await pause(RETRY_MS, stop)) {
     try {
       const { rule, words } = await finalityRule(config, client);
-      return { rule, words, sources: await wantedSources(config, database, client, rule) };
+      return { rule, words, sources: await wantedSources(config, client, rule) };
     } catch (error) {
       const isWrong = error instanceof WrongChain;
       if (!isWrong && !(error instanceof RpcUnavailable)) throw error;
+      if (stop.aborted) break;
       const isHalted = isWrong || error.failures.every(({ kind }) => kind === 'wrong_chain');
       const state = isHalted ? 'halted' : 'unreachable';
       condition.is(state, error.message);
@@ -115,21 +118,14 @@ async function finalityRule(
   };
 }
 
-/** The sources with their start blocks; `latest` is the final block now, unless the ledger knows an earlier start. */
+/** The sources with their start blocks; `latest` is the final block now, unless the ledger knows a start already. */
 async function wantedSources(
   config: ChainConfig,
-  database: Database,
   client: ChainClient,
   rule: FinalityRule,
 ): Promise<WantedSource[]> {
-  const pairs = pairsOf(config);
-  if (config.startBlock !== 'latest') {
-    const { startBlock } = config;
-    return pairs.map((pair) => ({ ...pair, startBlock }));
-  }
-  const begun = await startBlocks(database.statements, config.chainId);
-  const view = await client.use((endpoint) => endpoint.observe([], rule));
-  return pairs.map((pair) => {
-    return { ...pair, startBlock: begun.get(`${pair.address} ${pair.event}`) ?? view.finalized.number };
-  });
+  const { startBlock } = config;
+  if (startBlock !== 'latest') return pairsOf(config).map((pair) => ({ ...pair, startBlock }));
+  const { finalized } = await client.use((endpoint) => endpoint.observe([], rule));
+  return pairsOf(config).map((pair) => ({ ...pair, startBlock: finalized.number, keepsStart: true }));
 }

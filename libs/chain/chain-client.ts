@@ -47,6 +47,7 @@ export interface ChainClientOptions {
 export class ChainClient {
   private readonly pool: EndpointHealth[];
   private firstLook: Promise<void> | null = null;
+  private closed = false;
 
   /** @throws TypeError when a URL isn't one. */
   constructor(private readonly options: ChainClientOptions) {
@@ -81,7 +82,8 @@ export class ChainClient {
         return result;
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
-        health.failed(error, from);
+        // after the end it isn't the endpoint's fault
+        if (!this.closed) health.failed(error, from);
         failures.push(error);
       }
     }
@@ -101,7 +103,7 @@ export class ChainClient {
         health.verified();
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
-        health.failed(error);
+        if (!this.closed) health.failed(error);
       }
       return null;
     });
@@ -125,7 +127,9 @@ export class ChainClient {
     return this.pool.map((health) => health.status());
   }
 
+  /** Work under way fails now. */
   close(): void {
+    this.closed = true;
     for (const { endpoint } of this.pool) endpoint.close();
   }
 

@@ -27,6 +27,7 @@ class AnswerTooLarge extends Error {}
 export class HttpTransport implements RpcTransport {
   readonly session = 0;
   private nextId = 1;
+  private readonly closed = new AbortController();
   private readonly headers: Record<string, string>;
 
   constructor(
@@ -55,12 +56,15 @@ export class HttpTransport implements RpcTransport {
     return null;
   }
 
-  close(): void {}
+  /** What is under way fails now: a node that hangs must not hold its asker up. */
+  close(): void {
+    this.closed.abort();
+  }
 
   private async post(body: string, calls: readonly RpcCall[]): Promise<HttpAnswer> {
     const { timeoutMs, maxBytes } = this.limits;
     try {
-      const signal = AbortSignal.timeout(timeoutMs);
+      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.closed.signal]);
       const response = await fetch(this.url.href, { method: 'POST', headers: this.headers, body, signal });
       return {
         status: response.status,
@@ -79,6 +83,7 @@ export class HttpTransport implements RpcTransport {
 
   private reason(error: Error): [RpcErrorKind, string] {
     const { timeoutMs, maxBytes } = this.limits;
+    if (this.closed.signal.aborted) return ['transient', 'closed'];
     if (error.name === 'TimeoutError') return ['timeout', `no answer within ${timeoutMs / 1_000} s`];
     if (error instanceof AnswerTooLarge) return ['result_cap', `the answer is larger than ${maxBytes} bytes`];
     const cause = error.cause as { code?: string; message?: string } | undefined;

@@ -69,9 +69,9 @@ function sameSources(a: readonly StatedSource[], b: readonly StatedSource[]): bo
 
 /**
  * `last_processed_block` = the lowest, over the chain's wanted sources, of the upper end of the part without holes that
- * begins at the source's start block; null while there is none.
+ * begins at the source's start block; null while there is none. The caller holds the chain rows' locks.
  */
-async function updateLastProcessed(tx: SqlExecutor, chainIds: readonly number[]): Promise<void> {
+export async function updateLastProcessed(tx: SqlExecutor, chainIds: readonly number[]): Promise<void> {
   await sql`
     update chain c set last_processed_block = p.block
     from (

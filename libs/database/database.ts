@@ -1,5 +1,5 @@
 import { MikroORM } from '@mikro-orm/postgresql';
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import { ormConfig } from './orm-config.js';
 
 /** Runs statements: `sql`…`.execute(executor)`; inside a transaction the transaction, else one connection per statement. */
@@ -30,7 +30,8 @@ export class Database {
   async transaction<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.orm.em.fork().transactional((em) => work(em.getKysely() as SqlExecutor));
+        // not MikroORM's `transactional`: where the connection dies within it, its place in the pool is lost for ever
+        return await this.statements.transaction().execute(work);
       } catch (error) {
         if (attempt > CONFLICT_RETRIES || !CONFLICT_CODES.has(sqlState(error) ?? '')) throw error;
       }
@@ -39,11 +40,11 @@ export class Database {
 
   /** Runs `work` in one read-only REPEATABLE READ transaction: all its statements see the same moment. */
   async snapshot<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T> {
-    return this.orm.em.fork().transactional(async (em) => {
-      const tx = em.getKysely() as SqlExecutor;
-      await sql`set transaction isolation level repeatable read read only`.execute(tx);
-      return work(tx);
-    });
+    return this.statements
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .setAccessMode('read only')
+      .execute(work);
   }
 
   /** For single statements outside of a transaction. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
 import { events } from '#libs/events/registry.js';
+import { updateLastProcessed } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
 import type { ReportedEndpoint } from './entities/chain.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
@@ -12,10 +13,13 @@ export const LEASE_SECONDS = 10;
 /** A source as a fetcher wants it. */
 export interface WantedSource extends StatedSource {
   readonly startBlock: number;
+  /** The start block is for a source that the ledger doesn't know: a known one, also a retired one, keeps its own. */
+  readonly keepsStart?: boolean;
 }
 
 /** A source with the blocks that are stored of it. */
-export interface LedgerSource extends WantedSource {
+export interface LedgerSource extends StatedSource {
+  readonly startBlock: number;
   readonly coverage: BlockRanges;
 }
 
@@ -76,9 +80,11 @@ async function registerSources(tx: SqlExecutor, { chainId, chainName, sources }:
   await sql`select id from source where chain_id = ${chainId} order by id for update`.execute(tx);
   await sql`
     insert into source (chain_id, address, event, start_block)
-    select ${chainId}::bigint, address::bytea, event, start_block
-    from unnest(${addresses}::text[], ${names}::text[], ${sources.map((s) => s.startBlock)}::bigint[])
-      as wanted(address, event, start_block)
+    select ${chainId}::bigint, wanted.address::bytea, wanted.event,
+      case when keeps_start then coalesce(known.start_block, wanted.start_block) else wanted.start_block end
+    from unnest(${addresses}::text[], ${names}::text[], ${sources.map((s) => s.startBlock)}::bigint[],
+        ${sources.map((s) => s.keepsStart ?? false)}::boolean[]) as wanted(address, event, start_block, keeps_start)
+      left join source known on known.chain_id = ${chainId} and known.address = wanted.address::bytea and known.event = wanted.event
     on conflict (chain_id, address, event) do update set start_block = excluded.start_block, retired_at = null
     where source.start_block <> excluded.start_block or source.retired_at is not null`.execute(tx);
   await sql`
@@ -88,6 +94,8 @@ async function registerSources(tx: SqlExecutor, { chainId, chainName, sources }:
   );
   await sql`insert into chain (chain_id, name) values (${chainId}, ${chainName})
     on conflict (chain_id) do update set name = excluded.name where chain.name <> excluded.name`.execute(tx);
+  // other sources or start blocks: what is without holes from the start has another end
+  await updateLastProcessed(tx, [chainId]);
 }
 
 async function readStored(tx: SqlExecutor, chainId: number, wanted: readonly StatedSource[]) {
@@ -133,15 +141,6 @@ export async function readSources(executor: SqlExecutor, chainId: number): Promi
     startBlock: Number(row.start_block),
     coverage: parseMultirange(row.coverage),
   }));
-}
-
-/** Start blocks of the chain's sources by `address event`, retired ones too. */
-export async function startBlocks(executor: SqlExecutor, chainId: number): Promise<Map<string, number>> {
-  const { rows } = await sql<{ key: string; start_block: string }>`
-    select '0x' || encode(address, 'hex') || ' ' || event as key, start_block from source where chain_id = ${chainId}`.execute(
-    executor,
-  );
-  return new Map(rows.map((row) => [row.key, Number(row.start_block)]));
 }
 
 /**

@@ -5,9 +5,12 @@ import { Database } from '#libs/database/database.js';
 import { databaseProblem, untilMigrated } from '#libs/database/migrate.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 import { createLogger, type Logger } from '#libs/telemetry/logger.js';
-import { runProcess } from '#libs/telemetry/run-process.js';
+import { pause, runProcess, untilStopped } from '#libs/telemetry/run-process.js';
 
 type ServiceConfig = DatabaseConfig & BrokerConfig & LogConfig & HttpConfig;
+
+/** How long the work may finish what it has in hand once it is asked to stop: what hangs on a dead server must not hold the process up. */
+const WORK_PATIENCE_MS = 4_000;
 
 /** Each closing step gets this long: a server that hangs must not hold the process up. */
 const CLOSE_PATIENCE_MS = 3_000;
@@ -73,8 +76,10 @@ export class Service {
   /** Closes what was opened, in reverse. */
   async close(): Promise<void> {
     const { broker, database, health, logger } = this;
-    await inTime('RabbitMQ', () => broker?.close(), logger);
-    await inTime('Postgres', () => database.close(), logger);
+    await Promise.all([
+      inTime('RabbitMQ', () => broker?.close(), logger),
+      inTime('Postgres', () => database.close(), logger),
+    ]);
     await inTime('HTTP', () => health.close(), logger);
   }
 }
@@ -105,7 +110,14 @@ export function runService<C extends ServiceConfig>(
     const config = read();
     const service = await Service.open(component, config, stop);
     try {
-      await work(config, service);
+      const working = work(config, service).then(() => true);
+      const late = untilStopped(stop)
+        .then(() => pause(WORK_PATIENCE_MS))
+        .then(() => false);
+      if (!(await Promise.race([working, late])))
+        service.logger.warn(
+          `not finished ${WORK_PATIENCE_MS / 1_000} s after the signal: what is in hand is left`,
+        );
     } finally {
       await service.close();
     }

@@ -10,6 +10,9 @@ const EXIT_SECOND_SIGNAL = 130;
 /** Docker and Kubernetes kill after 10 s and 30 s; a process that hangs should say so before. */
 const STOP_PATIENCE_MS = 9_500;
 
+/** What is still open when all is closed (a connection that hangs, a request nobody waits for) may hold the process no longer than this. */
+const LINGER_MS = 250;
+
 /** Errors that say: the operator must change something first. They are shown without a stack. */
 const REFUSALS = new Set(['ConfigError', 'WrongChain']);
 
@@ -26,13 +29,18 @@ export async function runProcess(main: (stop: AbortSignal) => Promise<void>): Pr
   stop.signal.addEventListener('abort', () => setTimeout(endUnfinished, STOP_PATIENCE_MS).unref());
   try {
     await main(stop.signal);
-    process.exitCode = 0;
+    end();
   } catch (error) {
-    if (stop.signal.aborted && (error as Error).name === 'AbortError') return;
+    if (stop.signal.aborted && (error as Error).name === 'AbortError') return end();
     const refused = REFUSALS.has((error as Error).name);
     process.stderr.write(`${refused ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
     process.exit(refused ? EXIT_REFUSED : EXIT_FAILED);
   }
+}
+
+function end(): void {
+  process.exitCode = 0;
+  setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 
 function endUnfinished(): void {

@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A way to a TCP server that can be cut (connections are refused) or held up (nothing is answered), as servers and networks fail. */
+export class Wire {
+  private readonly sockets = new Set<Socket>();
+  private held = false;
+  private server: Server | null = null;
+
+  private constructor(
+    private readonly target: { host: string; port: number },
+    private port = 0,
+  ) {}
+
+  /** Opens a way to the server of a URL. */
+  static async to(url: string): Promise<Wire> {
+    const { hostname, port, protocol } = new URL(url);
+    const standard = protocol.startsWith('amqp') ? 5672 : 5432;
+    const wire = new Wire({ host: hostname, port: Number(port) || standard });
+    await wire.mend();
+    return wire;
+  }
+
+  /** The URL with this way instead of the server's own place. */
+  through(url: string): string {
+    const changed = new URL(url);
+    changed.hostname = '127.0.0.1';
+    changed.port = String(this.port);
+    return changed.href;
+  }
+
+  /** Ends all connections and refuses new ones. */
+  async cut(): Promise<void> {
+    const closed = this.server && once(this.server, 'close');
+    this.server?.close();
+    this.server = null;
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+  }
+
+  /** Takes connections and bytes, and passes nothing on. */
+  hold(): void {
+    this.held = true;
+    for (const socket of this.sockets) socket.pause();
+  }
+
+  /** Passes on again, on the same port. */
+  async mend(): Promise<void> {
+    this.held = false;
+    for (const socket of this.sockets) socket.resume();
+    if (this.server) return;
+    const server = createServer((near) => this.join(near));
+    this.server = server;
+    server.listen(this.port, '127.0.0.1');
+    await once(server, 'listening');
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  private join(near: Socket): void {
+    const far = connect(this.target.port, this.target.host);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      this.sockets.add(from);
+      from.on('error', () => {});
+      from.on('data', (chunk) => to.write(chunk));
+      from.on('close', () => {
+        this.sockets.delete(from);
+        to.destroy();
+      });
+      if (this.held) from.pause();
+    }
+  }
+}
