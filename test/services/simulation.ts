@@ -90,18 +90,19 @@ export class Simulation {
   }
 
   /**
-   * Mines no more, waits until everything from `fromBlock` on is covered, and lets the independent reader compare.
-   * @returns the number of rows.
+   * Mines no more, waits until everything from `fromBlock` on is covered, and lets the independent reader compare the rows of
+   * one contract.
+   * @returns their number.
    */
-  async expectTableEqualsChain(fromBlock = 1, patienceMs?: number): Promise<number> {
+  async expectTableEqualsChain(fromBlock = 1, address = GATEWAY): Promise<number> {
     const { chain, rpc, system } = this;
     this.miner.stop();
-    await system.untilCovered(CHAIN_ID, fromBlock, () => chain.head, patienceMs);
+    await system.untilCovered(CHAIN_ID, fromBlock, () => chain.head);
     const result = await compareTableWithChain({
       databaseUrl: system.databaseUrl,
       rpcUrl: rpc.url,
       chainId: CHAIN_ID,
-      address: GATEWAY,
+      address,
       fromBlock,
       toBlock: chain.head,
       blocksPerRequest: 300,
