@@ -76,7 +76,7 @@ export async function startRabbitMq(env: NodeJS.ProcessEnv = process.env): Promi
   }
   throw new Error(
     `The tests need a RabbitMQ (3.10 or newer) that they may stop and start:\n${tried.map((line) => `  - ${line}`).join('\n')}\n` +
-      'Install rabbitmq-server or start Docker. With RABBITMQ_URL set, only test/broker-recovery.test.ts needs this.',
+      'Install rabbitmq-server or start Docker. With RABBITMQ_URL set, only test/broker-recovery.test.ts and test/pipeline-outages.test.ts need this.',
   );
 }
 

@@ -7,18 +7,22 @@ export class Wire {
   private held = false;
   private server: Server | null = null;
 
-  private constructor(
-    private readonly target: { host: string; port: number },
-    private port = 0,
-  ) {}
+  private port = 0;
+
+  private constructor(private target: { host: string; port: number }) {}
 
   /** Opens a way to the server of a URL. */
   static async to(url: string): Promise<Wire> {
-    const { hostname, port, protocol } = new URL(url);
-    const standard = protocol.startsWith('amqp') ? 5672 : 5432;
-    const wire = new Wire({ host: hostname, port: Number(port) || standard });
+    const wire = new Wire(serverOf(url));
     await wire.mend();
     return wire;
+  }
+
+  /** Leads new connections to another server; those to the old one end. */
+  async redirect(url: string): Promise<void> {
+    await this.cut();
+    this.target = serverOf(url);
+    await this.mend();
   }
 
   /** The URL with this way instead of the server's own place. */
@@ -72,4 +76,9 @@ export class Wire {
       if (this.held) from.pause();
     }
   }
+}
+
+function serverOf(url: string): { host: string; port: number } {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname, port: Number(port) || (protocol.startsWith('amqp') ? 5672 : 5432) };
 }
