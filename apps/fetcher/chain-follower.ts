@@ -65,6 +65,8 @@ export class ChainFollower {
   private newHead: (() => void) | null = null;
   private standing = false;
   private stopping = false;
+  /** Outlives the terms of this process: history is true for ever. Null: what was under way may be lost, begin anew. */
+  private history: HistoryLane | null = null;
 
   constructor(private readonly parts: FollowerParts) {}
 
@@ -123,22 +125,29 @@ export class ChainFollower {
   private async leadUntil(lead: Lead, stop: AbortSignal): Promise<TermEnd> {
     const term = new AbortController();
     const signal = AbortSignal.any([stop, term.signal]);
-    const history = new HistoryLane(
-      { client: this.parts.client, broker: this.parts.broker, batchSize: this.parts.config.batchSize },
-      (error) => this.noteHistoryFailure(error),
-    );
+    this.history ??= this.newHistory();
     const parts = [
       this.renew(lead, signal),
       this.sayNews(lead, signal),
-      this.sayHistory(lead, history, signal),
+      this.sayHistory(lead, this.history, signal),
     ];
     this.parts.condition.leads(true);
     this.parts.condition.is(this.state, this.reason);
     const end = await Promise.race(parts).finally(() => term.abort());
     await Promise.allSettled(parts);
     this.parts.condition.leads(false);
-    if (end === 'lost') this.parts.logger.warn(`no longer leading: term ${lead.term} is over`);
+    if (end === 'lost') {
+      this.history = null;
+      this.parts.logger.warn(`no longer leading: term ${lead.term} is over`);
+    }
     return stop.aborted ? 'stopped' : end;
+  }
+
+  private newHistory(): HistoryLane {
+    const { client, broker, config } = this.parts;
+    return new HistoryLane({ client, broker, batchSize: config.batchSize }, (error) =>
+      this.noteHistoryFailure(error),
+    );
   }
 
   /** Renews the lease; a term that another fetcher has ended, or whose lease may have run out, is lost. */
@@ -180,6 +189,7 @@ export class ChainFollower {
     while (!stop.aborted) {
       const wait = await this.newsStep(lead);
       if (wait === 'retake') {
+        this.history = null;
         while (!this.parts.broker.connected && !stop.aborted) await pause(WINDOW_MS, stop);
         return 'retake';
       }

@@ -78,25 +78,30 @@ async function untilReached(parts: FollowParts, client: ChainClient, stop: Abort
       const { rule, words } = await finalityRule(config, client);
       return { rule, words, sources: await wantedSources(config, client, rule) };
     } catch (error) {
-      const isWrong = error instanceof WrongChain;
-      if (!isWrong && !(error instanceof RpcUnavailable)) throw error;
+      if (!(error instanceof WrongChain || error instanceof RpcUnavailable)) throw error;
       if (stop.aborted) break;
-      const isHalted = isWrong || error.failures.every(({ kind }) => kind === 'wrong_chain');
-      const state = isHalted ? 'halted' : 'unreachable';
-      condition.is(state, error.message);
-      await reportState(database.statements, {
-        chainId: config.chainId,
-        chainName: config.chainName,
+      const [state, reason] = [stateAfter(error), error.message];
+      condition.is(state, reason);
+      const { chainId, chainName } = config;
+      const report = {
+        chainId,
+        chainName,
         holder: '',
         head: null,
         state,
-        reason: error.message,
+        reason,
         endpoints: client.status(),
-      }).catch(() => {});
-      if (isWrong) throw error;
+      };
+      await reportState(database.statements, report).catch(() => {});
+      if (error instanceof WrongChain) throw error;
     }
   }
   return null;
+}
+
+function stateAfter(error: WrongChain | RpcUnavailable): 'halted' | 'unreachable' {
+  const isHalted = error instanceof WrongChain || error.failures.every(({ kind }) => kind === 'wrong_chain');
+  return isHalted ? 'halted' : 'unreachable';
 }
 
 /** CONFIRMATIONS if set; else the `finalized` tag if the node knows it; else the chain list's depth. */

@@ -14,8 +14,12 @@ const OUTSTANDING = 32;
 const CONCURRENT = 4;
 /** After a failure nothing new is fetched for this long. */
 const REST_MS = 1_000;
-/** A range that isn't stored after this long is fetched and published again. */
-const PATIENCE_MS = 60_000;
+/**
+ * A range that isn't stored after this long is fetched and published again. Doubling from the first to the last while nothing
+ * is stored: without workers the queue must not fill with the same ranges.
+ */
+const PATIENCE_FIRST_MS = 60_000;
+const PATIENCE_LAST_MS = 3_600_000;
 
 interface Flight extends PlannedRange {
   /** When its last piece was confirmed by the broker; null while it is being fetched. */
@@ -26,6 +30,7 @@ interface Flight extends PlannedRange {
 export class HistoryLane {
   private readonly flights = new Set<Flight>();
   private restUntil = 0;
+  private patienceMs = PATIENCE_FIRST_MS;
 
   constructor(
     private readonly parts: { client: ChainClient; broker: Broker; batchSize: number },
@@ -53,14 +58,12 @@ export class HistoryLane {
 
   /** Forgets the ranges that are stored, and those that have waited too long: they are missing again. */
   private land(sources: readonly LedgerSource[]): void {
-    for (const flight of this.flights) {
-      if (flight.publishedAt === null) continue;
-      const stored = flight.sources.every(({ address, event }) => {
-        const source = sources.find((s) => s.address === address && s.event === event);
-        return !source || !subtract([[flight.from, flight.to + 1]], source.coverage).length;
-      });
-      if (stored || performance.now() - flight.publishedAt > PATIENCE_MS) this.flights.delete(flight);
-    }
+    const published = [...this.flights].filter((flight) => flight.publishedAt !== null);
+    const stored = published.filter((flight) => isStored(flight, sources));
+    const expired = published.filter((f) => performance.now() - f.publishedAt! > this.patienceMs);
+    for (const flight of [...stored, ...expired]) this.flights.delete(flight);
+    if (stored.length) this.patienceMs = PATIENCE_FIRST_MS;
+    else if (expired.length) this.patienceMs = Math.min(this.patienceMs * 2, PATIENCE_LAST_MS);
   }
 
   private async fly(lead: Lead, range: PlannedRange): Promise<void> {
@@ -98,6 +101,14 @@ export class HistoryLane {
     }
     return to + 1;
   }
+}
+
+/** Whether a range is stored for its sources; one that nobody wants any more needn't be. */
+function isStored(range: PlannedRange, sources: readonly LedgerSource[]): boolean {
+  return range.sources.every(({ address, event }) => {
+    const source = sources.find((s) => s.address === address && s.event === event);
+    return !source || !subtract([[range.from, range.to + 1]], source.coverage).length;
+  });
 }
 
 /** What to ask the node for: every address with every event; what isn't wanted of the product is dropped afterwards. */
