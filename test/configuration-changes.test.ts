@@ -104,17 +104,17 @@ test('a lower START_BLOCK fills the older blocks only; a higher one keeps what i
 
   await operated.configure({ START_BLOCK: '1000' });
   await operated.untilCovered({ [GATEWAY]: 1_000 });
-  const asked = operated.rangesAsked();
-  expect([Math.min(...asked.map((r) => r.from)), Math.max(...asked.map((r) => r.to))]).toEqual([
-    1_000, 2_999,
-  ]);
+  // what has just become final is looked at a second time where nothing else proves it empty
+  const refetched = operated.rangesAsked().filter(({ from, to }) => to >= 3_000 && from < 5_900);
+  expect(Math.min(...operated.rangesAsked().map(({ from }) => from))).toBe(1_000);
+  expect(refetched).toEqual([]);
 
   const below = await operated.rowsBelow(4_500);
   expect(below).toBeGreaterThan(1_000);
   await operated.configure({ START_BLOCK: '4500' });
   await simulation.untilTipFollowed();
   await operated.untilCovered({ [GATEWAY]: 1_000 });
-  expect(operated.rangesAsked()).toEqual([]);
+  expect(operated.rangesAsked().filter(({ from }) => from < 5_900)).toEqual([]);
   expect(await operated.rowsBelow(4_500)).toBe(below);
   expect(await operated.progress()).toBe(1);
   await simulation.expectTableEqualsChain(1_000);
@@ -156,7 +156,10 @@ test('a contract that is added gets its history and the unfinalized blocks; remo
 
   await operated.configure({ CONTRACT_ADDRESSES: BOTH });
   await operated.untilCovered({ [GATEWAY]: 1, [STAGING_GATEWAY]: 1 });
-  expect(operated.rangesAsked().flatMap((range) => range.addresses)).not.toContain(GATEWAY.toLowerCase());
+  // history ends at 2,600; what has become final since is looked at a second time, for all contracts
+  const history = operated.rangesAsked().filter(({ from }) => from < 2_600);
+  expect(history.length).toBeGreaterThan(0);
+  expect(history.flatMap((range) => range.addresses)).not.toContain(GATEWAY.toLowerCase());
   const rows = await operated.rowsBelow(chain.head, STAGING_GATEWAY);
   expect(rows).toBeGreaterThan(10);
 
