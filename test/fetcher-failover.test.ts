@@ -37,7 +37,8 @@ test('a leader that hangs is replaced; awake again it has no effect, stands by, 
   process.kill(first.pid, 'SIGCONT');
   await first.untilOutput(new RegExp(`no longer leading: term ${term} is over`), 60_000);
   await simulation.untilTipFollowed();
-  expect(await ignoredNews(worker)).toBeGreaterThanOrEqual(8);
+  // not all 8: Postgres may commit what the worker had sent when it fell asleep
+  expect(await ignoredNews(worker)).toBeGreaterThan(0);
   expect(await laneOf(simulation)).toMatchObject({
     term: next,
     holder: expect.stringContaining(`:${second.pid}:`),
