@@ -38,7 +38,9 @@ class Backfill {
   blocksWanted!: number;
   @Field(() => SafeIntScalar, { description: 'Those of them that are stored.' })
   blocksStored!: number;
-  @Field(() => GraphQLFloat, { description: 'blocksStored / blocksWanted, 0 to 1.' })
+  @Field(() => GraphQLFloat, {
+    description: 'blocksStored / blocksWanted, 0 to 1; 0 while no finality is known.',
+  })
   progress!: number;
   @Field(() => GraphQLFloat, {
     nullable: true,

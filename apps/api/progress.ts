@@ -11,7 +11,7 @@ export interface BackfillProgress {
   /** Blocks from the start blocks to finality, over all sources. */
   readonly blocksWanted: number;
   readonly blocksStored: number;
-  /** 0 to 1; 1 when nothing is missing. */
+  /** 0 to 1; 1 when nothing is missing, 0 while no finality is known. */
   readonly fraction: number;
   /** Blocks stored per second lately; null while unknown. */
   readonly blocksPerSecond: number | null;
@@ -65,14 +65,16 @@ export class ProgressWatch {
       first && last && last.at > first.at
         ? ((last.stored - first.stored) * 1_000) / (last.at - first.at)
         : null;
+    // a chain that was never led: nothing is known, least of all that all is stored
+    const isKnown = status.finalizedBlock !== null;
     const missing = wanted - stored;
     const eta = rate !== null && rate > 0 ? missing / rate : null;
     return {
       blocksWanted: wanted,
       blocksStored: stored,
-      fraction: wanted ? stored / wanted : 1,
+      fraction: wanted ? stored / wanted : Number(isKnown),
       blocksPerSecond: rate,
-      etaSeconds: missing === 0 ? 0 : eta,
+      etaSeconds: isKnown && missing === 0 ? 0 : eta,
     };
   }
 
