@@ -1,8 +1,8 @@
 import '#libs/telemetry/node-version.js';
-import { readDevchain } from '#apps/devchain/settings.js';
+import { devchainVariables } from '#apps/devchain/settings.js';
 import { chains } from '#libs/config/chains.js';
 import { type ProcessVariables, processVariables } from '#libs/config/config.js';
-import { EnvReader, type ReadVariable } from '#libs/config/variables.js';
+import type { ReadVariable } from '#libs/config/variables.js';
 import { events } from '#libs/events/registry.js';
 import { registry } from '#libs/telemetry/metrics.js';
 import { writeOrCheck } from './generated-file.js';
@@ -26,18 +26,14 @@ function configuration(): string {
     '## The simulator',
     table(
       ['variable', 'meaning', 'a good value', 'default'],
-      variableRows([devchain()]).map((row) => row.toSpliced(1, 1)),
+      variableRows([{ process: 'devchain', variables: devchainVariables() }]).map((row) =>
+        row.toSpliced(1, 1),
+      ),
     ),
     '## The chain list',
     'These chains need no more than their `CHAIN_ID`. For another one see [add-a-chain.md](add-a-chain.md).',
     table(['id', 'name', 'start block', 'confirmations without a `finalized` tag'], chainRows),
   ].join('\n\n')}\n`;
-}
-
-function devchain(): ProcessVariables {
-  const reader = new EnvReader({});
-  readDevchain(reader);
-  return { process: 'devchain', variables: reader.reads };
 }
 
 /** A row per variable; where `npm start`, which comes last, has another default, both are told. */

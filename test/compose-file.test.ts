@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readDevchain } from '#apps/devchain/settings.js';
+import { devchainVariables } from '#apps/devchain/settings.js';
 import { fetcherConfig, processVariables } from '#libs/config/config.js';
-import { EnvReader } from '#libs/config/variables.js';
 import { events } from '#libs/events/registry.js';
 
 interface ComposeService {
@@ -34,13 +33,9 @@ function appOf({ command }: ComposeService): string | undefined {
 
 /** The variables that a process reads. */
 function readBy(app: string): string[] {
-  if (app === 'devchain') {
-    const reader = new EnvReader({});
-    readDevchain(reader);
-    return reader.reads.map(({ variable }) => variable.name);
-  }
   const found = processVariables(knownEvents).find(({ process }) => process === app);
-  return found!.variables.map(({ variable }) => variable.name);
+  const variables = app === 'devchain' ? devchainVariables() : found!.variables;
+  return variables.map(({ variable }) => variable.name);
 }
 
 /** What an environment becomes when .env sets nothing, or what `set` says. */

@@ -1,13 +1,10 @@
-import { afterEach, expect, inject, test } from 'vitest';
-import { SimulatedChain } from '#apps/devchain/chain.js';
-import { startDevchainServer } from '#apps/devchain/server.js';
+import { afterEach, expect, test } from 'vitest';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 import { query } from './services/query.js';
-import { System, type SystemProcess } from './services/system.js';
+import { CHAIN_ID, Simulation } from './services/simulation.js';
+import type { SystemProcess } from './services/system.js';
 import { until } from './services/until.js';
 
-const CHAIN_ID = 1337;
-const GATEWAY = '0x3a23F943181408EAC424116Af7b7790c94Cb97a5';
 const closing: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
@@ -30,20 +27,12 @@ async function healthUrl(child: SystemProcess): Promise<string> {
   return url!;
 }
 
-async function startSystem(env: Record<string, string> = {}) {
-  const chain = SimulatedChain.create({ seed: 'health', chainId: CHAIN_ID, head: 600, blockTimeMs: 200 });
-  const server = await startDevchainServer({ chain });
-  closing.push(() => server.close());
-  const system = await System.create(inject('postgresUrl'), inject('rabbitmqUrl'), {
-    CHAIN_ID: String(CHAIN_ID),
-    RPC_URLS: server.url,
-    CONTRACT_ADDRESSES: GATEWAY,
-    START_BLOCK: '1',
-    POLLING_INTERVAL_MS: '50',
-    ...env,
-  });
-  closing.push(() => system.stop());
-  return { chain, server, system };
+/** A system over a chain that grows no more by itself. */
+async function startSystem(env: Record<string, string> = {}): Promise<Simulation> {
+  const simulation = await Simulation.start({ seed: 'health', head: 600, env });
+  closing.push(() => simulation.stop());
+  simulation.miner.stop();
+  return simulation;
 }
 
 test('readiness says in words what is wrong, and takes a check that hangs for a failed one', async () => {

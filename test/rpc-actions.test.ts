@@ -1,25 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ChainClient } from '#libs/chain/chain-client.js';
-import type { BlockRange, RpcErrorKind } from '#libs/chain/rpc-error.js';
+import type { RpcErrorKind } from '#libs/chain/rpc-error.js';
+import { type ProviderError, providerErrors } from './services/provider-errors.js';
 import { blocksUpTo, FILTER } from './services/recorded-blocks.js';
 import { type ArrivedCall, byMethod, RecordedRpc } from './services/recorded-rpc.js';
 
-interface ProviderError {
-  readonly provider: string;
-  readonly message: string;
-  readonly data?: unknown;
-  readonly http?: number;
-  readonly kind: RpcErrorKind;
-  readonly limit?: number;
-  readonly suggested?: BlockRange;
-}
-
-const errors = JSON.parse(
-  readFileSync(new URL('./fixtures/rpc-errors.json', import.meta.url), 'utf8'),
-) as ProviderError[];
-const ofKinds = (...kinds: RpcErrorKind[]) => errors.filter(({ kind }) => kinds.includes(kind));
+const ofKinds = (...kinds: RpcErrorKind[]) => providerErrors.filter(({ kind }) => kinds.includes(kind));
 
 /** Blocks that are asked for at first: more than any limit or suggestion of the list. */
 const WIDTH = 10_000_000;
@@ -218,6 +205,6 @@ test('every message of the list has its action tested', () => {
     'auth',
     'bad_endpoint',
   );
-  expect(tested).toHaveLength(errors.length);
-  expect(errors).toHaveLength(95);
+  expect(tested).toHaveLength(providerErrors.length);
+  expect(providerErrors).toHaveLength(95);
 });

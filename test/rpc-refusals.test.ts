@@ -1,30 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { readRefusal } from '#libs/chain/refusal.js';
-import type { BlockRange, RpcErrorKind } from '#libs/chain/rpc-error.js';
+import { providerErrors } from './services/provider-errors.js';
 
-interface ProviderError {
-  readonly provider: string;
-  readonly message: string;
-  readonly data?: unknown;
-  readonly http?: number;
-  readonly kind: RpcErrorKind;
-  readonly limit?: number;
-  readonly suggested?: BlockRange;
-}
-
-const errors = JSON.parse(
-  readFileSync(new URL('./fixtures/rpc-errors.json', import.meta.url), 'utf8'),
-) as ProviderError[];
-
-test.each(errors)('$provider: "$message" is $kind', ({ message, data, http, kind, limit, suggested }) => {
-  const refusal = readRefusal(message, data, http ?? 200);
-  expect({ kind: refusal.kind, limit: refusal.limit, suggested: refusal.suggested }).toEqual({
-    kind,
-    limit,
-    suggested,
-  });
-});
+test.each(providerErrors)(
+  '$provider: "$message" is $kind',
+  ({ message, data, http, kind, limit, suggested }) => {
+    const refusal = readRefusal(message, data, http ?? 200);
+    expect({ kind: refusal.kind, limit: refusal.limit, suggested: refusal.suggested }).toEqual({
+      kind,
+      limit,
+      suggested,
+    });
+  },
+);
 
 test('a reason that stands only in the data is found', () => {
   const data = { range: 'the range 1 - 50 exceeds the range allowed for your plan (49 > 20).' };

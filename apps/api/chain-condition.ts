@@ -1,15 +1,8 @@
 import type { ChainStatus } from '#libs/database/chain-status.js';
+import { chainStates } from '#libs/database/ledger.js';
 
 /** Every state that a chain is shown in: what its leader says, or `unled` when there is none. */
-export const shownStates = [
-  'starting',
-  'following',
-  'paused',
-  'unreachable',
-  'stuck',
-  'halted',
-  'unled',
-] as const;
+export const shownStates = [...chainStates, 'unled'] as const;
 
 /** The state that a chain is shown in, and why, in words, when something is wrong. */
 export function conditionOf({ leader, state, stateReason }: ChainStatus): {

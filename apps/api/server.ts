@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createYoga } from 'graphql-yoga';
-import type { Broker } from '#libs/broker/broker.js';
 import type { Database } from '#libs/database/database.js';
 import type { HealthServer } from '#libs/telemetry/health-server.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { measureChains } from './chain-metrics.js';
 import { maskError } from './errors.js';
-import { CommitFeed } from './feed/commit-feed.js';
+import { CommitFeed, type Doorbell } from './feed/commit-feed.js';
 import { FinalizedBlocks } from './finalized-blocks.js';
 import { defaultQuery } from './graphiql.js';
 import { type AllowedOrigins, isAllowed } from './origins.js';
@@ -20,7 +19,7 @@ import { serveWebSocket } from './web-socket.js';
 export interface ApiOptions {
   readonly database: Database;
   /** The doorbell; a broker that isn't there yet is waited for in the background. */
-  readonly broker: Promise<Pick<Broker, 'onRing'>> | Pick<Broker, 'onRing'>;
+  readonly broker: Promise<Doorbell> | Doorbell;
   readonly logger: Logger;
   /** Serves it, beside health, readiness and metrics; whoever opened it closes it. */
   readonly http: HealthServer;
@@ -30,6 +29,8 @@ export interface ApiOptions {
 export interface RunningApi {
   /** `http://host:port` */
   readonly url: string;
+  /** How the chains are doing, as it shows it. */
+  readonly progress: ProgressWatch;
   /** Ends all subscriptions, telling their clients to come back. */
   close(): Promise<void>;
 }
@@ -70,6 +71,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   let closing: Promise<void> | null = null;
   return {
     url: http.url,
+    progress,
     close() {
       closing ??= close();
       return closing;

@@ -1,5 +1,12 @@
 import * as settings from '#libs/config/settings.js';
-import { decimal, EnvReader, text, wholeNumber } from '#libs/config/variables.js';
+import {
+  decimal,
+  EnvReader,
+  type ReadVariable,
+  text,
+  variablesReadBy,
+  wholeNumber,
+} from '#libs/config/variables.js';
 import type { LogLevel } from '#libs/telemetry/logger.js';
 import type { ChainOptions } from './chain-state.js';
 
@@ -14,7 +21,6 @@ export interface DevchainSettings {
   readonly chain: ChainOptions;
 }
 
-/** Variables of the simulator alone, in the order of the docs. */
 const MOST = 1_000_000_000;
 const chainId = { ...settings.chainId, description: 'Chain id that the simulator answers with.' };
 const port = wholeNumber('PORT', 0, 65_535, 'Its port; 0 picks a free one.');
@@ -50,8 +56,10 @@ export function devchainSettings(env: Readonly<Record<string, string | undefined
   return reader.finish(readDevchain(reader));
 }
 
-/** Reads the simulator's variables. */
-export function readDevchain(env: EnvReader): DevchainSettings {
+/** The variables that the simulator reads, in order. */
+export const devchainVariables = (): readonly ReadVariable[] => variablesReadBy(readDevchain);
+
+function readDevchain(env: EnvReader): DevchainSettings {
   return {
     host: env.withDefault(settings.host, '127.0.0.1'),
     port: env.withDefault(port, 8545),

@@ -1,13 +1,27 @@
+import { type RpcUnavailable, WrongChain } from '#libs/chain/chain-client.js';
+import type { RpcErrorKind } from '#libs/chain/rpc-error.js';
 import type { RequestReport } from '#libs/chain/rpc-transport.js';
 import type { ChainState } from '#libs/database/ledger.js';
 import { fetcherMetrics, rpcMetrics } from '#libs/telemetry/metrics.js';
+
+/** What all endpoints must say for a chain to be halted: waiting won't help. */
+const NEEDS_A_PERSON: ReadonlySet<RpcErrorKind> = new Set(['other_final_block', 'wrong_chain']);
+
+/** The state of a chain of which no endpoint could do what was asked. */
+export function stateAfter(error: RpcUnavailable | WrongChain): 'halted' | 'unreachable' {
+  if (error instanceof WrongChain) return 'halted';
+  return error.failures.every(({ kind }) => NEEDS_A_PERSON.has(kind)) ? 'halted' : 'unreachable';
+}
 
 /** How one chain fares in this process, for readiness and metrics. */
 export class ChainCondition {
   private state: ChainState | 'standby' = 'starting';
   private reason: string | null = null;
 
-  constructor(private readonly chainId: number) {
+  private readonly labels: { readonly chain_id: number };
+
+  constructor(chainId: number) {
+    this.labels = { chain_id: chainId };
     this.leads(false);
   }
 
@@ -25,30 +39,27 @@ export class ChainCondition {
 
   /** Whether this process leads the chain. */
   leads(leading: boolean): void {
-    const labels = { chain_id: this.chainId };
-    fetcherMetrics.leading.set(labels, leading ? 1 : 0);
+    fetcherMetrics.leading.set(this.labels, leading ? 1 : 0);
     if (leading) return;
-    fetcherMetrics.outstandingRanges.set(labels, 0);
-    fetcherMetrics.unappliedStatements.set(labels, 0);
+    fetcherMetrics.outstandingRanges.set(this.labels, 0);
+    fetcherMetrics.unappliedStatements.set(this.labels, 0);
   }
 
   /** What the leader has under way. */
   underWay({ ranges, statements }: { ranges?: number; statements?: number }): void {
-    const labels = { chain_id: this.chainId };
-    if (ranges !== undefined) fetcherMetrics.outstandingRanges.set(labels, ranges);
-    if (statements !== undefined) fetcherMetrics.unappliedStatements.set(labels, statements);
+    if (ranges !== undefined) fetcherMetrics.outstandingRanges.set(this.labels, ranges);
+    if (statements !== undefined) fetcherMetrics.unappliedStatements.set(this.labels, statements);
   }
 
   /** A reorg replaced this many blocks. */
   reorg(depth: number): void {
-    const labels = { chain_id: this.chainId };
-    fetcherMetrics.reorgs.inc(labels);
-    fetcherMetrics.reorgDepth.observe(labels, depth);
+    fetcherMetrics.reorgs.inc(this.labels);
+    fetcherMetrics.reorgDepth.observe(this.labels, depth);
   }
 
   /** One request to an RPC endpoint. */
   requested({ host, calls, seconds, error }: RequestReport): void {
-    const labels = { chain_id: this.chainId, host };
+    const labels = { ...this.labels, host };
     rpcMetrics.requests.inc(labels);
     rpcMetrics.calls.inc(labels, calls);
     rpcMetrics.seconds.observe(labels, seconds);

@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import type { Broker } from '#libs/broker/broker.js';
 import { BrokerUnavailable } from '#libs/broker/broker.js';
 import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
-import type { RpcErrorKind } from '#libs/chain/rpc-error.js';
 import type { ChainConfig } from '#libs/config/config.js';
 import type { Database } from '#libs/database/database.js';
 import {
@@ -19,7 +18,7 @@ import {
 } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
-import type { ChainCondition } from './chain-condition.js';
+import { type ChainCondition, stateAfter } from './chain-condition.js';
 import { HistoryLane } from './history-lane.js';
 import { Lead } from './lead.js';
 import type { NewsLane } from './news-lane.js';
@@ -35,9 +34,6 @@ const HISTORY_FAILED_MS = 20_000;
 /** Patience with statements that nobody applies, before the leader takes over from itself: doubling from first to last. */
 const PATIENCE_FIRST_MS = 10_000;
 const PATIENCE_LAST_MS = 60_000;
-
-/** What all endpoints must say for a chain to be halted: waiting won't help. */
-const NEEDS_A_PERSON: ReadonlySet<RpcErrorKind> = new Set(['other_final_block', 'wrong_chain']);
 
 /** What a follower works with. */
 export interface FollowerParts {
@@ -271,11 +267,7 @@ export class ChainFollower {
   private noteFailure(error: unknown): void {
     if (this.stopping) return;
     const { message } = error as Error;
-    if (error instanceof RpcUnavailable)
-      this.setState(
-        error.failures.every(({ kind }) => NEEDS_A_PERSON.has(kind)) ? 'halted' : 'unreachable',
-        message,
-      );
+    if (error instanceof RpcUnavailable) this.setState(stateAfter(error), message);
     else this.parts.logger.warn(message);
   }
 

@@ -6,7 +6,7 @@ import type { Database } from '#libs/database/database.js';
 import { reportState, type WantedSource } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
-import type { ChainCondition } from './chain-condition.js';
+import { type ChainCondition, stateAfter } from './chain-condition.js';
 import { ChainFollower } from './chain-follower.js';
 import { filterOf } from './history-lane.js';
 import { NewsLane } from './news-lane.js';
@@ -97,11 +97,6 @@ async function untilReached(parts: FollowParts, client: ChainClient, stop: Abort
     }
   }
   return null;
-}
-
-function stateAfter(error: WrongChain | RpcUnavailable): 'halted' | 'unreachable' {
-  const isHalted = error instanceof WrongChain || error.failures.every(({ kind }) => kind === 'wrong_chain');
-  return isHalted ? 'halted' : 'unreachable';
 }
 
 /** CONFIRMATIONS if set; else the `finalized` tag if the node knows it; else the chain list's depth. */

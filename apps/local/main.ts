@@ -49,7 +49,7 @@ await runProcess(async (stop) => {
   http.check(`chain ${chain.chainId}`, () => condition.problem);
   const api = await startApi({ ...config, database, broker, logger, http });
   process.stdout.write(banner(api.url, chain.chainName, demo !== null, postgres?.dir ?? null));
-  const hideStatus = showStatus({ database, logger }, chain.chainId, process.stdout);
+  const hideStatus = showStatus({ database, progress: api.progress }, chain.chainId, process.stdout);
   const fetching = followChain({ config: chain, database, broker, logger, condition }, stop);
 
   await Promise.race([untilStopped(stop), fetching]);

@@ -1,8 +1,7 @@
-import { type BackfillProgress, ProgressWatch } from '#apps/api/progress.js';
+import type { BackfillProgress, ProgressWatch } from '#apps/api/progress.js';
 import { approximateRows } from '#libs/database/chain-status.js';
 import type { Database } from '#libs/database/database.js';
 import { events } from '#libs/events/registry.js';
-import type { Logger } from '#libs/telemetry/logger.js';
 
 /** In a terminal the line is written over itself this often; elsewhere a new line is written more rarely. */
 const TERMINAL_MS = 1_000;
@@ -10,13 +9,11 @@ const PLAIN_MS = 10_000;
 
 /** Shows in one line how far the system is, until it is stopped. */
 export function showStatus(
-  { database, logger }: { database: Database; logger: Logger },
+  { database, progress }: { database: Database; progress: ProgressWatch },
   chainId: number,
   out: NodeJS.WriteStream,
 ): () => void {
   const terminal = out.isTTY === true;
-  const progress = new ProgressWatch(database, logger);
-  progress.start();
   let busy = false;
   const timer = setInterval(
     async () => {
@@ -34,7 +31,6 @@ export function showStatus(
   );
   return () => {
     clearInterval(timer);
-    progress.stop();
     if (terminal) out.write('\n');
   };
 }

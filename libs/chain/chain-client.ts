@@ -15,11 +15,7 @@ export class RpcUnavailable extends Error {
 /** An endpoint belongs to another chain than the configured one. */
 export class WrongChain extends Error {
   override readonly name = 'WrongChain';
-  constructor(
-    readonly host: string,
-    configured: number,
-    answered: number,
-  ) {
+  constructor(host: string, configured: number, answered: number) {
     super(`${host} ${wrongChainWords(configured, answered)}`);
   }
 }

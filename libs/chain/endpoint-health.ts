@@ -40,7 +40,7 @@ export interface EndpointStatus {
 
 /** What is known of an endpoint's health. Moments are in ms of the clock. */
 export class EndpointHealth {
-  readonly history = new HistoryDepth();
+  private readonly history = new HistoryDepth();
   private failures = 0;
   private restUntil = 0;
   private behindUntil = 0;

@@ -212,14 +212,14 @@ export class Endpoint {
     const last = this.answers.headerAt(headerReply!, to);
     if (!last) {
       const message = `doesn't have block ${to}: its answer may be incomplete`;
-      throw this.answers.error('head_behind', 'eth_getLogs', message);
+      throw this.logsError('head_behind', message);
     }
     if (!this.connection.takesBatches) await this.assertDeep(last);
     this.assertWanted(logs, filter);
     const outside = logs.find((log) => log.blockNumber < from || log.blockNumber > to);
     if (outside) {
       const message = `answered a log of block ${outside.blockNumber} for blocks ${from} to ${to}`;
-      throw this.answers.error('bad_data', 'eth_getLogs', message);
+      throw this.logsError('bad_data', message);
     }
     return this.timestamped(logs, last);
   }
@@ -236,7 +236,7 @@ export class Endpoint {
     const all = this.logsOf(header, reply!);
     if (explainsBloom(all, header.logsBloom) && !all.some((log) => isWanted(log, filter))) return true;
     const message = `its logs of block ${header.number} are incomplete: the block's bloom promises more`;
-    throw this.answers.error('bad_data', 'eth_getLogs', message);
+    throw this.logsError('bad_data', message);
   }
 
   /** Without batches nothing ties a range's logs to a node that has its last block: it must lie well below the head. */
@@ -247,7 +247,7 @@ export class Endpoint {
     }
     if (this.headTime - last.timestamp >= UNBATCHED_MARGIN_SECONDS) return;
     const message = `takes no batches, so block ${last.number} must be ${UNBATCHED_MARGIN_SECONDS} s below its head before its logs can be believed`;
-    throw this.answers.error('head_behind', 'eth_getLogs', message);
+    throw this.logsError('head_behind', message);
   }
 
   /** Reads the answer to a question by block hash; each log must be of that block. */
@@ -257,7 +257,7 @@ export class Endpoint {
     const stray = logs.find((log) => log.blockHash !== hash || log.blockNumber !== number);
     if (!stray) return logs;
     const message = `answered a log of block ${stray.blockNumber} (${stray.blockHash}) for block ${number} (${hash})`;
-    throw this.answers.error('bad_data', 'eth_getLogs', message);
+    throw this.logsError('bad_data', message);
   }
 
   /** Gives every log its block's time: from the log where the node tells it, else from headers, in batches. */
@@ -265,7 +265,7 @@ export class Endpoint {
     const hashes = new Map<number, string>([[last.number, last.hash]]);
     for (const { blockNumber, blockHash } of logs) {
       if ((hashes.get(blockNumber) ?? blockHash) !== blockHash) {
-        throw this.answers.error('bad_data', 'eth_getLogs', `two hashes for block ${blockNumber}`);
+        throw this.logsError('bad_data', `two hashes for block ${blockNumber}`);
       }
       hashes.set(blockNumber, blockHash);
     }
@@ -280,19 +280,19 @@ export class Endpoint {
     return logs.map((log) => {
       const blockTimestamp = log.blockTimestamp ?? times.get(log.blockHash);
       if (blockTimestamp !== undefined) return { ...log, blockTimestamp };
-      throw this.answers.error(
-        'bad_data',
-        'eth_getLogs',
-        `block ${log.blockNumber} has another hash than its logs`,
-      );
+      throw this.logsError('bad_data', `block ${log.blockNumber} has another hash than its logs`);
     });
+  }
+
+  private logsError(kind: RpcErrorKind, message: string): RpcError {
+    return this.answers.error(kind, 'eth_getLogs', message);
   }
 
   private assertWanted(logs: readonly RpcLog[], filter: LogFilter): void {
     const stray = logs.find((log) => !isWanted(log, filter));
     if (!stray) return;
     const message = `answered a log that wasn't asked for: ${stray.address} ${stray.topics[0]} in block ${stray.blockNumber}`;
-    throw this.answers.error('bad_data', 'eth_getLogs', message);
+    throw this.logsError('bad_data', message);
   }
 }
 

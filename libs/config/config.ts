@@ -1,7 +1,7 @@
 import type { ChainDefinition } from './chain-definition.js';
 import { chainById } from './chains.js';
 import * as settings from './settings.js';
-import { EnvReader, type ReadVariable } from './variables.js';
+import { EnvReader, type ReadVariable, variablesReadBy } from './variables.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -13,7 +13,7 @@ const DEFAULT_CONFIRMATIONS = 64;
 export interface DatabaseConfig {
   readonly databaseUrl: string;
 }
-export interface BrokerConfig {
+interface BrokerConfig {
   readonly rabbitmqUrl: string;
   readonly queuePrefix: string;
 }
@@ -21,7 +21,7 @@ export interface LogConfig {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
 /** Where a process listens. */
-export interface HttpConfig {
+interface HttpConfig {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -77,15 +77,15 @@ const readApi = (env: EnvReader): ApiConfig => ({
 /** What every process on its own has. */
 const readService = (env: EnvReader) => ({ ...readDatabase(env), ...readBroker(env), ...readLog(env) });
 
-type ServiceConfig = DatabaseConfig & BrokerConfig & LogConfig & HttpConfig;
-export type WorkerConfig = ServiceConfig;
+/** What every long-running process has. */
+export type ServiceConfig = DatabaseConfig & BrokerConfig & LogConfig & HttpConfig;
 export type FetcherConfig = ServiceConfig & ChainConfig;
 
 const readMigrate = (env: EnvReader): DatabaseConfig & LogConfig => ({
   ...readDatabase(env),
   ...readLog(env),
 });
-const readWorker = (env: EnvReader): WorkerConfig => ({ ...readService(env), ...readHealth(env) });
+const readWorker = (env: EnvReader): ServiceConfig => ({ ...readService(env), ...readHealth(env) });
 const readApiProcess = (env: EnvReader): ServiceConfig & ApiConfig => ({
   ...readService(env),
   ...readApi(env),
@@ -112,7 +112,7 @@ export function migrateConfig(env: Env): DatabaseConfig & LogConfig {
 }
 
 /** Settings of a worker. @throws ConfigError naming every bad variable. */
-export function workerConfig(env: Env): WorkerConfig {
+export function workerConfig(env: Env): ServiceConfig {
   const reader = new EnvReader(env);
   return reader.finish(readWorker(reader));
 }
@@ -150,9 +150,7 @@ export interface ProcessVariables {
 /** What each process reads, `start` last. @param knownEvents names of the event registry. */
 export function processVariables(knownEvents: readonly string[]): ProcessVariables[] {
   const variablesOf = (process: string, read: (env: EnvReader) => unknown) => {
-    const reader = new EnvReader({});
-    read(reader);
-    return { process, variables: reader.reads };
+    return { process, variables: variablesReadBy(read) };
   };
   return [
     variablesOf('migrate', readMigrate),

@@ -82,6 +82,13 @@ export class EnvReader {
   }
 }
 
+/** What a reading of settings asks for, in order. */
+export function variablesReadBy(read: (env: EnvReader) => unknown): readonly ReadVariable[] {
+  const reader = new EnvReader({});
+  read(reader);
+  return reader.reads;
+}
+
 /** A whole number within limits. */
 export function wholeNumber(name: string, min: number, max: number, description: string): Variable<number> {
   return {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
+import type { EndpointStatus } from '#libs/chain/endpoint-health.js';
 import type { SqlExecutor } from './database.js';
-import type { ReportedEndpoint } from './entities/chain.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
 
 /** A source as the status shows it. */
@@ -21,7 +21,6 @@ export interface ChainStatus {
   readonly stateReason: string | null;
   readonly stateAt: Date;
   readonly headBlock: number | null;
-  readonly headTimestamp: Date | null;
   readonly finalizedBlock: number | null;
   readonly lastProcessedBlock: number | null;
   /** The newest stored block, or null when none is. */
@@ -29,7 +28,7 @@ export interface ChainStatus {
   readonly newestTimestamp: Date | null;
   /** Name of the process whose lease runs, or null. */
   readonly leader: string | null;
-  readonly endpoints: readonly ReportedEndpoint[];
+  readonly endpoints: readonly EndpointStatus[];
   /** Logs that could not be decoded. */
   readonly undecodable: number;
   /** Logs that claim the key of a row in another block. */
@@ -58,13 +57,12 @@ export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[
     stateReason: row.state_reason as string | null,
     stateAt: new Date(row.state_at as string),
     headBlock: orNull(row.head_block),
-    headTimestamp: dateOrNull(row.head_timestamp),
     finalizedBlock: orNull(row.finalized_block),
     lastProcessedBlock: orNull(row.last_processed_block),
     newestBlock: orNull(row.newest_block),
-    newestTimestamp: dateOrNull(row.newest_timestamp),
+    newestTimestamp: row.newest_timestamp ? new Date(row.newest_timestamp as string) : null,
     leader: row.leader as string | null,
-    endpoints: row.endpoints as ReportedEndpoint[],
+    endpoints: row.endpoints as EndpointStatus[],
     undecodable: Number(row.undecodable),
     conflicting: Number(row.conflicting),
     sources: sources.rows.filter((s) => s.chain_id === row.chain_id).map(sourceOf),
@@ -83,10 +81,6 @@ function sourceOf(row: Record<string, string | null>): SourceStatus {
 
 function orNull(value: unknown): number | null {
   return value === null || value === undefined ? null : Number(value);
-}
-
-function dateOrNull(value: unknown): Date | null {
-  return value ? new Date(value as string) : null;
 }
 
 /** Number of rows of an event that are in the chain, from the planner's statistics where they are many (cheap, not exact). */

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
+import type { EndpointStatus } from '#libs/chain/endpoint-health.js';
 import { events } from '#libs/events/registry.js';
 import { updateLastProcessed } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
-import type { ReportedEndpoint } from './entities/chain.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
 import { heightsWithRows } from './event-rows.js';
 
@@ -189,7 +189,8 @@ export async function releaseLease(
 }
 
 /** What a chain's fetcher says about itself; see docs/operations.md for what to do about each. */
-export type ChainState = 'starting' | 'following' | 'paused' | 'unreachable' | 'stuck' | 'halted';
+export const chainStates = ['starting', 'following', 'paused', 'unreachable', 'stuck', 'halted'] as const;
+export type ChainState = (typeof chainStates)[number];
 
 /** Says how a chain is doing; only its leader does, or a fetcher that waits while nobody leads. */
 export async function reportState(
@@ -201,7 +202,7 @@ export async function reportState(
     state: ChainState;
     reason: string | null;
     head: { number: number; timestamp: number } | null;
-    endpoints: readonly ReportedEndpoint[];
+    endpoints: readonly EndpointStatus[];
   },
 ): Promise<void> {
   const { chainId, chainName, state, reason, head } = report;

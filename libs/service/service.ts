@@ -1,13 +1,11 @@
 import type { Broker } from '#libs/broker/broker.js';
 import { connectRabbit } from '#libs/broker/rabbit.js';
-import type { BrokerConfig, DatabaseConfig, HttpConfig, LogConfig } from '#libs/config/config.js';
+import type { ServiceConfig } from '#libs/config/config.js';
 import { Database } from '#libs/database/database.js';
 import { databaseProblem, untilMigrated } from '#libs/database/migrate.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 import { createLogger, type Logger } from '#libs/telemetry/logger.js';
-import { pause, runProcess, untilStopped } from '#libs/telemetry/run-process.js';
-
-type ServiceConfig = DatabaseConfig & BrokerConfig & LogConfig & HttpConfig;
+import { pause, runProcess, untilStopped, within } from '#libs/telemetry/run-process.js';
 
 /** How long the work may finish what it has in hand once it is asked to stop: what hangs on a dead server must not hold the process up. */
 const WORK_PATIENCE_MS = 4_000;
@@ -85,15 +83,11 @@ export class Service {
 }
 
 async function inTime(what: string, close: () => Promise<void> | undefined, logger: Logger): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(resolve, CLOSE_PATIENCE_MS, `no end within ${CLOSE_PATIENCE_MS / 1_000} s`);
-  });
-  const problem = await Promise.race([close()?.then(() => null), late]).catch(
-    (error: Error) => error.message,
-  );
-  clearTimeout(timer);
-  if (problem) logger.warn(`the connection to ${what} was not closed well: ${problem}`);
+  try {
+    await within(CLOSE_PATIENCE_MS, 'no end', close);
+  } catch (error) {
+    logger.warn(`the connection to ${what} was not closed well: ${(error as Error).message}`);
+  }
 }
 
 /**

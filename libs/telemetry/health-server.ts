@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { metricsText, registry } from './metrics.js';
+import { within } from './run-process.js';
 
 /** Says what is wrong, in words for an operator, or null when all is well. */
 export type Check = () => Promise<string | null> | string | null;
@@ -104,16 +105,10 @@ export class HealthServer {
 }
 
 async function outcome(check: Check): Promise<string | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`no answer within ${CHECK_PATIENCE_MS / 1_000} s`), CHECK_PATIENCE_MS);
-  });
   try {
-    return await Promise.race([check(), late]);
+    return await within(CHECK_PATIENCE_MS, 'no answer', check);
   } catch (error) {
     return (error as Error).message;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

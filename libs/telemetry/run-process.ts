@@ -54,6 +54,23 @@ export function untilStopped(stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }));
 }
 
+/**
+ * The result of `work`, if it comes in time.
+ * @param missing what is missing when it doesn't, e.g. `no answer`.
+ * @throws Error `no answer within 2 s`, and whatever `work` throws.
+ */
+export async function within<T>(ms: number, missing: string, work: () => Promise<T> | T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${missing} within ${ms / 1_000} s`)), ms);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waits, but not longer than until the process is asked to stop. */
 export function pause(ms: number, stop?: AbortSignal): Promise<void> {
   if (stop?.aborted) return Promise.resolve();

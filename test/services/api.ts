@@ -34,7 +34,7 @@ export async function startTestApi(
     corsOrigins: 'localhost',
     ...options,
   });
-  return { url: api.url, close: () => Promise.all([api.close(), http.close()]).then(() => {}) };
+  return { ...api, close: () => Promise.all([api.close(), http.close()]).then(() => {}) };
 }
 
 /** A GraphQL answer as a client sees it. */

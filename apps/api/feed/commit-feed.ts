@@ -24,6 +24,9 @@ const KEPT_ENTRIES = 500;
 const KEPT_ROWS_PER_ENTRY = 500;
 const KEPT_ROWS = 20_000;
 
+/** What rings when something was committed. */
+export type Doorbell = Pick<Broker, 'onRing'>;
+
 /** An entry with its rows, read once per process; `rows` is null when they are too many to keep. */
 interface KeptEntry {
   readonly entry: FeedEntry;
@@ -53,7 +56,7 @@ export class CommitFeed {
   ) {}
 
   /** Begins to listen to the doorbell and to look once a second. Works without a database or a broker until they are there. */
-  start(broker: Promise<Pick<Broker, 'onRing'>> | Pick<Broker, 'onRing'>): void {
+  start(broker: Promise<Doorbell> | Doorbell): void {
     void this.listen(broker).catch((error: Error) => this.logger.warn(`no doorbell: ${error.message}`));
     this.timer = setInterval(() => this.look(), LOOK_MS);
     this.look();
@@ -113,7 +116,7 @@ export class CommitFeed {
     await Promise.race([this.looking, delay(LAST_LOOK_MS, undefined, { ref: false })]);
   }
 
-  private async listen(arriving: Promise<Pick<Broker, 'onRing'>> | Pick<Broker, 'onRing'>): Promise<void> {
+  private async listen(arriving: Promise<Doorbell> | Doorbell): Promise<void> {
     const broker = await arriving;
     if (this.closed) return;
     this.ringing = broker.onRing((position) => {

@@ -1,14 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { EndpointStatus } from '#libs/chain/endpoint-health.js';
 import { HexType } from '#libs/events/column-types.js';
 import { type BlockRanges, MultirangeType } from './multirange-type.js';
-
-/** An RPC endpoint as its fetcher reports it; hosts only, URLs may hold keys. */
-export interface ReportedEndpoint {
-  readonly host: string;
-  readonly healthy: boolean;
-  /** The last failure, while it isn't healthy. */
-  readonly reason: string | null;
-}
 
 /** One row per chain: what is stored of it, and what its leader last said about it. */
 export const ChainEntity = defineEntity({
@@ -35,7 +28,7 @@ export const ChainEntity = defineEntity({
     stateAt: p.datetime(3).defaultRaw('now()').comment('When the leader last said so.'),
     endpoints: p
       .json()
-      .$type<readonly ReportedEndpoint[]>()
+      .$type<readonly EndpointStatus[]>()
       .defaultRaw("'[]'")
       .comment('How the RPC endpoints fare, as the leader last said: a list of host, healthy, reason.'),
   },
