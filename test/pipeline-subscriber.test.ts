@@ -42,7 +42,7 @@ test('kill -9 of every process: a subscriber that resumes with its cursor, on an
     system.startApi(),
     system.startApi(),
   ]);
-  const [all, final] = [new Subscriber(), new Subscriber('FINALIZED')];
+  const [all, final] = [new Subscriber(), new Subscriber({ finality: 'FINALIZED' })];
   closing.push(() => Promise.all([all.disconnect(), final.disconnect()]));
   await Promise.all([all.connect(api.url), final.connect(other.url)]);
 

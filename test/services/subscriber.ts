@@ -13,21 +13,40 @@ interface Message {
   };
 }
 
-const query = `subscription ($since: FeedCursor, $finality: Finality!) {
-  socketBridgeEvents(since: $since, finality: $finality) { cursor changes { type node { id blockHash } } }
+/** Which changes are told. */
+export interface StreamFilter {
+  readonly where?: object;
+  /** UNFINALIZED by default: all. */
+  readonly finality?: 'UNFINALIZED' | 'FINALIZED';
+}
+
+const query = `subscription ($where: SocketBridgeEventWhere, $since: FeedCursor, $finality: Finality!) {
+  socketBridgeEvents(where: $where, since: $since, finality: $finality) { cursor changes { type node { id blockHash } } }
 }`;
 
 /** A client of the live feed that folds what it hears, and comes back with its last cursor wherever it is told to. */
 export class Subscriber {
   /** Block hash of every event that is in the chain, by id, as told. */
-  readonly events = new Map<string, string>();
+  readonly events: Map<string, string>;
   /** Changes that were told twice. */
   readonly repeats: string[] = [];
-  private cursor = '0';
+  /** Where to go on; `0` is the beginning of the feed. */
+  cursor: string;
+  /** Errors that the server told, in the order in which they came. */
+  readonly errors: string[] = [];
   private running: Promise<void> = Promise.resolve();
   private stopClient: () => void = () => {};
 
-  constructor(private readonly finality: 'UNFINALIZED' | 'FINALIZED' = 'UNFINALIZED') {}
+  /** @param start a page that was read, and its `asOf`; by default the beginning of the feed. */
+  constructor(
+    private readonly start: StreamFilter & {
+      readonly cursor?: string;
+      readonly events?: readonly Node[];
+    } = {},
+  ) {
+    this.cursor = start.cursor ?? '0';
+    this.events = new Map(start.events?.map(({ id, blockHash }) => [id, blockHash]));
+  }
 
   /** Leaves the server it was on, if any, and goes on at this one from its last cursor. */
   async connect(apiUrl: string): Promise<void> {
@@ -48,10 +67,15 @@ export class Subscriber {
   }
 
   private async listen(client: ReturnType<typeof createClient>): Promise<void> {
-    const variables = { since: this.cursor, finality: this.finality };
-    for await (const { data } of client.iterate<Message>({ query, variables })) {
-      for (const { type, node } of data!.socketBridgeEvents.changes) this.fold(type, node);
-      this.cursor = data!.socketBridgeEvents.cursor;
+    const { where, finality = 'UNFINALIZED' } = this.start;
+    const variables = { where, since: this.cursor, finality };
+    for await (const { data, errors } of client.iterate<Message>({ query, variables })) {
+      if (!data) {
+        this.errors.push(...(errors ?? []).map(({ message }) => message));
+        continue;
+      }
+      for (const { type, node } of data.socketBridgeEvents.changes) this.fold(type, node);
+      this.cursor = data.socketBridgeEvents.cursor;
     }
   }
 

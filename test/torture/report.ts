@@ -1,0 +1,105 @@
+import type { FaultKind } from '#apps/devchain/faults.js';
+import { RPC_FAULT_RATES } from './rpc-fault-rates.js';
+import { attackKinds } from './schedule.js';
+import type { Watch } from './watch.js';
+
+/** Most resident memory that a process may have at any time. */
+const MEMORY_CAP_BYTES = 400_000_000;
+/** The last third of the run may need so much more than the middle third. */
+const MEMORY_GROWTH = 1.2;
+
+/** What happened in a run. */
+export interface TortureReport
+  extends Pick<Watch, 'longestStandstillMs' | 'longestStandstillTo' | 'recoveries' | 'memory'> {
+  readonly seed: number;
+  readonly minutes: number;
+  /** What was found wrong. */
+  readonly findings: readonly string[];
+  /** Why the run doesn't count: what did not happen often enough. */
+  readonly missing?: readonly string[];
+  readonly attacks: ReadonlyMap<string, number>;
+  readonly rpcFaults: ReadonlyMap<FaultKind, number>;
+  readonly duringBackfill: { readonly attacks: number; readonly rpcFaults: number };
+  readonly reorgsThatTouchedRows: number;
+  readonly resumedElsewhere: number;
+  readonly rows: number;
+  /** Pages that were read and followed from their `asOf`. */
+  readonly pages: number;
+  /** Begin and end of the faults, in ms of the monotonic clock. */
+  readonly faultsFrom: number;
+  readonly faultsTo: number;
+  /** From the end of the faults until all was judged. */
+  readonly calmMs: number;
+}
+
+/** A run counts only if enough happened in it. @returns what did not. */
+export function missingFor(report: TortureReport): string[] {
+  const least = report.minutes < 2 ? 1 : 3;
+  const missing: string[] = [];
+  const want = (what: string, found: number, wanted: number) => {
+    if (found < wanted) missing.push(`${what}: ${found} of ${wanted}`);
+  };
+  for (const kind of attackKinds) want(kind, report.attacks.get(kind) ?? 0, least);
+  for (const kind of Object.keys(RPC_FAULT_RATES) as FaultKind[])
+    want(`RPC ${kind}`, report.rpcFaults.get(kind) ?? 0, least);
+  want('attacks during backfill', report.duringBackfill.attacks, 0.3 * sum(report.attacks));
+  want('RPC faults during backfill', report.duringBackfill.rpcFaults, 0.3 * sum(report.rpcFaults));
+  want('reorgs that touched rows', report.reorgsThatTouchedRows, 5);
+  want('resumes on another API', report.resumedElsewhere, 10);
+  want('rows', report.rows, 10_000);
+  want('pages followed', report.pages, 2);
+  return missing;
+}
+
+/** Memory beyond the bounds, in words. */
+export function memoryFindings({ memory, faultsFrom, faultsTo }: TortureReport): string[] {
+  const third = (faultsTo - faultsFrom) / 3;
+  const mean = (role: string, from: number) => {
+    const bytes = memory
+      .filter((m) => m.role === role && m.at >= from && m.at < from + third)
+      .map((m) => m.bytes);
+    return bytes.length ? bytes.reduce((all, n) => all + n, 0) / bytes.length : null;
+  };
+  return [...new Set(memory.map((m) => m.role))].flatMap((role) => {
+    const worst = Math.max(...memory.filter((m) => m.role === role).map((m) => m.bytes));
+    const [middle, last] = [mean(role, faultsFrom + third), mean(role, faultsFrom + 2 * third)];
+    return [
+      ...(worst > MEMORY_CAP_BYTES ? [`a ${role} took ${megabytes(worst)}`] : []),
+      ...(middle && last && last > MEMORY_GROWTH * middle
+        ? [`${role}s grew from ${megabytes(middle)} to ${megabytes(last)}`]
+        : []),
+    ];
+  });
+}
+
+/** The report for a reader. */
+export function wordsOf(report: TortureReport): string {
+  const { memory, recoveries, attacks, rpcFaults, duringBackfill } = report;
+  const counts = (map: ReadonlyMap<string, number>) => [...map].map(([kind, n]) => `${kind} ${n}`).join(', ');
+  const share = (part: number, all: number) => `${all ? Math.round((100 * part) / all) : 0} %`;
+  const roles = [...new Set(memory.map((m) => m.role))];
+  return [
+    `seed ${report.seed}, ${report.minutes} min of faults, ${report.rows} rows, ${seconds(report.calmMs)} until judged`,
+    `attacks: ${sum(attacks)} (${share(duringBackfill.attacks, sum(attacks))} during backfill): ${counts(attacks)}`,
+    `RPC faults: ${sum(rpcFaults)} (${share(duringBackfill.rpcFaults, sum(rpcFaults))} during backfill): ${counts(rpcFaults)}`,
+    `reorgs that touched rows ${report.reorgsThatTouchedRows}, resumes on another API ${report.resumedElsewhere}, pages followed ${report.pages}`,
+    `longest time without a commit ${seconds(report.longestStandstillMs)} (until ${seconds(report.longestStandstillTo - report.faultsFrom)} after the faults began)`,
+    'recovery, from the end of the attack until the tips of that moment were stored (median, worst):',
+    ...[...recoveries].map(([kind, ms]) => `  ${kind}: ${seconds(median(ms))}, ${seconds(Math.max(...ms))}`),
+    `most memory: ${roles.map((role) => `${role} ${megabytes(Math.max(...memory.filter((m) => m.role === role).map((m) => m.bytes)))}`).join(', ')}`,
+    ...(report.missing ?? []).map((what) => `DOESN'T COUNT, too few: ${what}`),
+    ...report.findings.map((finding) => `WRONG: ${finding}`),
+    report.findings.length ? 'failed' : 'missing 0, extra 0, duplicate 0, holes 0',
+  ].join('\n');
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((all, n) => all + n, 0);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+const megabytes = (bytes: number) => `${Math.round(bytes / 1_000_000)} MB`;
