@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ChainChange, SimulatedChain } from '#apps/devchain/chain.js';
+import { SimulatedChain } from '#apps/devchain/chain.js';
+import type { ChainChange } from '#apps/devchain/chain-view.js';
 import { Miner } from '#apps/devchain/miner.js';
 import { devchainSettings } from '#apps/devchain/settings.js';
 import { openChain, StateFile } from '#apps/devchain/state-file.js';
@@ -113,12 +114,14 @@ test('settings come from the environment, with a default for each', () => {
     DEVCHAIN_REORG_EVERY: '0',
     DEVCHAIN_FINALITY_DEPTH: '64',
     DEVCHAIN_STATE_FILE: 'state.json',
+    DEVCHAIN_FAULTS: 'http_429=0.05, behind=1',
   });
   expect(settings).toEqual({
     host: '0.0.0.0',
     port: 0,
     reorgEvery: 0,
     stateFile: 'state.json',
+    faults: { http_429: 0.05, behind: 1 },
     logLevel: 'info',
     chain: {
       chainId: 10,
@@ -138,6 +141,7 @@ test('bad settings are refused all at once, each with its rule', () => {
     DEVCHAIN_HEAD: '1.5',
     DEVCHAIN_EVENTS_PER_BLOCK: '-1',
     LOG_LEVEL: 'loud',
+    DEVCHAIN_FAULTS: 'http_429=2',
   };
   for (const [name, value] of Object.entries(bad))
     expect(() => devchainSettings(bad)).toThrow(

@@ -62,8 +62,9 @@ function tell(
 
 /** Asks as a client does, in process. */
 async function ask(chain: SimulatedChain, method: string, ...params: unknown[]) {
-  const answer = await new RpcDispatcher(chain, {}).answer(JSON.stringify({ id: 1, method, params }));
-  return JSON.parse(answer!).result;
+  const body = JSON.stringify({ id: 1, method, params });
+  const answer = new RpcDispatcher(chain, {}).answer(body, { transport: 'http' });
+  return JSON.parse((answer as { text: string }).text).result;
 }
 
 const hex = (height: number) => `0x${height.toString(16)}`;

@@ -8,16 +8,13 @@ import {
   checkHeight,
   newChainState,
 } from './chain-state.js';
+import type { ChainChange, ServedChain } from './chain-view.js';
 import { Identities } from './identity.js';
 import type { Pin } from './pins.js';
 import { type BranchState, branchOff, forkPoint, type Segment, segmentAt } from './segments.js';
 
-/** A change of the head: the blocks above `fork` up to `head` are new, and `replaced` blocks above `fork` are gone. */
-export interface ChainChange {
-  readonly fork: number;
-  readonly head: number;
-  readonly replaced: number;
-}
+/** Ordinals of siblings begin here: far from those of the branches that the chain itself begins. */
+const SIBLINGS = 2 ** 40;
 
 /** A reorg on demand. */
 export interface Reorg {
@@ -33,7 +30,7 @@ export interface Reorg {
  * A simulated EVM chain. Its state is a few numbers, no blocks: every block is computed when asked for, whatever the height, so a
  * chain of tens of millions of blocks costs nothing and continues from its saved state.
  */
-export class SimulatedChain {
+export class SimulatedChain implements ServedChain {
   readonly #settings: ChainSettings;
   readonly #identities: Identities;
   readonly #contents: BlockContents;
@@ -73,6 +70,10 @@ export class SimulatedChain {
     return this.#settings.chainId;
   }
 
+  get address(): string {
+    return this.#settings.address;
+  }
+
   get seed(): string {
     return this.#settings.seed;
   }
@@ -81,7 +82,6 @@ export class SimulatedChain {
     return this.#settings.blockTimeMs;
   }
 
-  /** Height of the newest block. */
   get head(): number {
     return this.#head;
   }
@@ -91,7 +91,6 @@ export class SimulatedChain {
     return this.#finalized;
   }
 
-  /** Height of the newest block that is called safe. */
   get safe(): number {
     return Math.max(this.#finalized, this.#head - Math.ceil(this.#settings.finalityDepth / 2));
   }
@@ -154,7 +153,6 @@ export class SimulatedChain {
     return this.#timestampMs(this.#head + 1);
   }
 
-  /** The canonical block of a height. @returns undefined above the head. */
   block(height: number): Block | undefined {
     if (!Number.isSafeInteger(height) || height < 0 || height > this.#head) return undefined;
     const segment = segmentAt(this.#segments, height);
@@ -166,7 +164,6 @@ export class SimulatedChain {
     return block;
   }
 
-  /** The canonical block of this hash. @returns undefined for a hash that isn't in the chain now. */
   blockByHash(hash: string): Block | undefined {
     const pinned = this.#settings.pins.find((pin) => pin.hash?.toLowerCase() === hash)?.number;
     const height = pinned ?? this.#identities.heightOf(hash);
@@ -174,7 +171,6 @@ export class SimulatedChain {
     return block?.hash === hash ? block : undefined;
   }
 
-  /** A transaction that is in the chain now, with its block. */
   transaction(hash: string): { block: Block; placed: PlacedTransaction } | undefined {
     const height = this.#contents.heightOfTransaction(hash);
     if (height === undefined) return undefined;
@@ -185,7 +181,7 @@ export class SimulatedChain {
     return undefined;
   }
 
-  /** The canonical blocks of a range that have any transactions, in order; cheap for the others. */
+  /** Blocks without transactions cost next to nothing. */
   *blocksWithTransactions(from: number, to: number): Generator<Block> {
     for (let height = Math.max(0, from); height <= Math.min(to, this.#head); height++) {
       const segment = segmentAt(this.#segments, height);
@@ -198,10 +194,20 @@ export class SimulatedChain {
     }
   }
 
-  /** Calls `listener` after every change of the state from now on. @returns a function that stops it. */
   onChange(listener: (change: ChainChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  snapshot(): () => SimulatedChain {
+    const state = this.state();
+    return () => SimulatedChain.restore(state);
+  }
+
+  sibling(depth: number, which: number): SimulatedChain {
+    const sibling = SimulatedChain.restore({ ...this.state(), begun: SIBLINGS + which });
+    sibling.reorg({ depth });
+    return sibling;
   }
 
   /** Everything that {@link restore} needs; it doesn't change later. */

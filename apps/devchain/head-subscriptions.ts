@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { WebSocket } from 'ws';
-import type { ChainChange, SimulatedChain } from './chain.js';
+import type { ChainChange, ServedChain } from './chain-view.js';
 import type { Subscriber } from './rpc-methods.js';
 import { headerObject } from './rpc-objects.js';
 
@@ -13,10 +13,10 @@ const UNSENT_LIMIT_BYTES = 16_000_000;
 /** The `newHeads` subscriptions of one WebSocket. After a reorg they get the heads of the new branch. */
 export class HeadSubscriptions implements Subscriber {
   readonly #socket: WebSocket;
-  readonly #chain: SimulatedChain;
+  readonly #chain: ServedChain;
   readonly #ids = new Set<string>();
 
-  constructor(chain: SimulatedChain, socket: WebSocket) {
+  constructor(chain: ServedChain, socket: WebSocket) {
     this.#chain = chain;
     this.#socket = socket;
     const stop = chain.onChange((change) => this.#send(change));

@@ -2,17 +2,24 @@ import '#libs/telemetry/node-version.js';
 import { createLogger } from '#libs/telemetry/logger.js';
 import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
 import { SimulatedChain } from './chain.js';
+import { Faults } from './faults.js';
 import { Miner } from './miner.js';
 import { startDevchainServer } from './server.js';
 import { devchainSettings } from './settings.js';
 import { openChain, StateFile } from './state-file.js';
 
 await runProcess(async (stop) => {
-  const { host, port, reorgEvery, stateFile, logLevel, chain: options } = devchainSettings(process.env);
+  const settings = devchainSettings(process.env);
+  const { host, port, reorgEvery, stateFile, logLevel, chain: options } = settings;
   const logger = createLogger('devchain', logLevel);
   const chain = stateFile ? await openChain(stateFile, options) : SimulatedChain.create(options);
   const file = stateFile ? new StateFile(chain, stateFile, logger) : undefined;
-  const server = await startDevchainServer({ chain, host, port });
+  const server = await startDevchainServer({
+    chain,
+    host,
+    port,
+    faults: new Faults(options.seed, settings.faults),
+  });
   await file?.save();
   chain.onChange(({ fork, head, replaced }) => {
     if (replaced > 0) logger.info({ fork, head, replaced }, 'reorg');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { SimulatedChain } from './chain.js';
+import { SimulatedChain } from './chain.js';
+import type { ChainView } from './chain-view.js';
 import { type LogLimits, searchLogs } from './log-search.js';
 import { invalidParams, RpcError } from './rpc-error.js';
 import { blockObject, logObject, quantity, receiptObjects, transactionObject } from './rpc-objects.js';
@@ -33,19 +34,22 @@ export type Method = (call: MethodCall) => unknown;
 /** The longest stretch that `devchain_mine` adds at once. */
 const MINE_AT_MOST = 100_000_000;
 
-/** The methods that the simulator answers; each throws RpcError (RangeError: wrong numbers) or returns its result. */
-export function rpcMethods(chain: SimulatedChain, provider: ProviderOptions): ReadonlyMap<string, Method> {
+/**
+ * The methods that a node answers which sees this of a chain; each throws RpcError (RangeError: wrong numbers) or returns its
+ * result. Of a simulated chain as it is, the ones that steer it as well.
+ */
+export function rpcMethods(chain: ChainView, provider: ProviderOptions): ReadonlyMap<string, Method> {
   return new Map(
     Object.entries({
       ...chainMethods(chain),
       ...logMethods(chain, provider),
       ...subscriptionMethods,
-      ...controlMethods(chain),
+      ...(chain instanceof SimulatedChain && controlMethods(chain)),
     }),
   );
 }
 
-function chainMethods(chain: SimulatedChain): Record<string, Method> {
+function chainMethods(chain: ChainView): Record<string, Method> {
   return {
     eth_chainId: () => quantity(chain.chainId),
     net_version: () => String(chain.chainId),
@@ -66,7 +70,7 @@ function chainMethods(chain: SimulatedChain): Record<string, Method> {
   };
 }
 
-function logMethods(chain: SimulatedChain, provider: ProviderOptions): Record<string, Method> {
+function logMethods(chain: ChainView, provider: ProviderOptions): Record<string, Method> {
   const withTimestamp = provider.logTimestamps ?? true;
   return {
     eth_getLogs: ({ params: [filter] }) =>

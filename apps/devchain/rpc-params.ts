@@ -1,4 +1,4 @@
-import type { SimulatedChain } from './chain.js';
+import type { ChainView } from './chain-view.js';
 import { invalidParams } from './rpc-error.js';
 
 const QUANTITY = /^0x(0|[1-9a-f][0-9a-f]{0,12})$/i;
@@ -9,7 +9,7 @@ const ADDRESS = /^0x[0-9a-f]{40}$/i;
  * The height that a block parameter means: a tag or a quantity, which may lie above the head.
  * @throws RpcError -32602
  */
-export function heightOf(chain: SimulatedChain, parameter: unknown): number {
+export function heightOf(chain: ChainView, parameter: unknown): number {
   switch (parameter) {
     case 'latest':
     case 'pending':

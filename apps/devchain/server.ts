@@ -2,15 +2,22 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
-import type { SimulatedChain } from './chain.js';
+import type { ServedChain } from './chain-view.js';
+import type { Faults } from './faults.js';
 import { HeadSubscriptions } from './head-subscriptions.js';
+import type { Outcome } from './json-rpc.js';
 import { RpcDispatcher } from './rpc.js';
 import type { ProviderOptions } from './rpc-methods.js';
 
 const BODY_LIMIT_BYTES = 16_000_000;
 
+/** The longest that a request waits for the answer that a fault withholds. */
+const SILENCE_MS = 120_000;
+
 export interface DevchainServerOptions extends ProviderOptions {
-  readonly chain: SimulatedChain;
+  readonly chain: ServedChain;
+  /** What befalls its requests; each endpoint of a chain is a server with its own. */
+  readonly faults?: Faults;
   /** 127.0.0.1 by default. */
   readonly host?: string;
   /** 0, the default, takes a free one. */
@@ -31,8 +38,8 @@ export interface DevchainServer {
  * @throws the system's error when the port can't be taken.
  */
 export async function startDevchainServer(options: DevchainServerOptions): Promise<DevchainServer> {
-  const { chain, host = '127.0.0.1', port = 0, ...provider } = options;
-  const dispatcher = new RpcDispatcher(chain, provider);
+  const { chain, faults, host = '127.0.0.1', port = 0, ...provider } = options;
+  const dispatcher = new RpcDispatcher(chain, provider, faults);
   const server = createServer((request, response) => {
     void answerHttp(dispatcher, request, response);
   });
@@ -46,6 +53,7 @@ export async function startDevchainServer(options: DevchainServerOptions): Promi
     wsUrl: `ws://${authority}`,
     close: async () => {
       stopSockets();
+      dispatcher.close();
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();
@@ -70,12 +78,30 @@ async function answerHttp(
       response.writeHead(413, { connection: 'close' }).end();
       return;
     }
-    const answer = await dispatcher.answer(body);
-    if (answer === undefined) response.writeHead(204).end();
-    else response.writeHead(200, { 'content-type': 'application/json' }).end(answer);
+    respond(dispatcher.answer(body, { transport: 'http' }), response);
   } catch {
     // the client went away in the middle of its request
     response.destroy();
+  }
+}
+
+function respond(outcome: Outcome, response: ServerResponse): void {
+  switch (outcome.kind) {
+    case 'json':
+      response.writeHead(200, { 'content-type': 'application/json' }).end(outcome.text);
+      return;
+    case 'nothing':
+      response.writeHead(204).end();
+      return;
+    case 'http':
+      response.writeHead(outcome.status, outcome.headers).end(outcome.body);
+      return;
+    case 'silence':
+      // until the client gives up, or has waited for longer than any does
+      response.setTimeout(SILENCE_MS, () => response.destroy());
+      return;
+    case 'cut':
+      response.destroy();
   }
 }
 
@@ -92,15 +118,18 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 }
 
 /** @returns a function that cuts all of them. */
-function serveWebSockets(server: Server, dispatcher: RpcDispatcher, chain: SimulatedChain): () => void {
+function serveWebSockets(server: Server, dispatcher: RpcDispatcher, chain: ServedChain): () => void {
   const sockets = new WebSocketServer({ server, maxPayload: BODY_LIMIT_BYTES });
   sockets.on('connection', (socket) => {
     const subscriptions = new HeadSubscriptions(chain, socket);
     socket.on('error', () => socket.terminate());
     socket.on('message', (data) => {
-      void dispatcher.answer(data.toString(), subscriptions).then((answer) => {
-        if (answer !== undefined) socket.send(answer);
+      const outcome = dispatcher.answer(data.toString(), {
+        transport: 'webSocket',
+        subscriber: subscriptions,
       });
+      if (outcome.kind === 'json') socket.send(outcome.text);
+      if (outcome.kind === 'cut') socket.terminate();
     });
   });
   return () => {

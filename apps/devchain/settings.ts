@@ -4,11 +4,13 @@ import {
   EnvReader,
   type ReadVariable,
   text,
+  type Variable,
   variablesReadBy,
   wholeNumber,
 } from '#libs/config/variables.js';
 import type { LogLevel } from '#libs/telemetry/logger.js';
 import type { ChainOptions } from './chain-state.js';
+import { type FaultKind, type FaultRates, faultKinds } from './faults.js';
 
 export interface DevchainSettings {
   readonly host: string;
@@ -17,6 +19,8 @@ export interface DevchainSettings {
   readonly reorgEvery: number;
   /** Where the chain's state is kept; without one every start makes a new chain. */
   readonly stateFile: string | undefined;
+  /** What befalls requests, and how often; empty: nothing. */
+  readonly faults: FaultRates;
   readonly logLevel: LogLevel;
   readonly chain: ChainOptions;
 }
@@ -50,6 +54,22 @@ const finalityDepth = wholeNumber(
   'How far below the head blocks are final.',
 );
 
+const faults: Variable<FaultRates> = {
+  name: 'DEVCHAIN_FAULTS',
+  description:
+    'What befalls requests to it, with the chance of each, as `http_429=0.05,behind=0.1`: for a look at how the monitor takes it. [faults.ts](../apps/devchain/faults.ts) says what each does.',
+  rule: `fault=chance pairs, chances from 0 to 1, separated by commas; faults are ${faultKinds.join(', ')}`,
+  unset: 'none',
+  parse: parseFaults,
+};
+
+function parseFaults(value: string): FaultRates | undefined {
+  const pairs = value.split(',').map((pair) => /^\s*(\w+)\s*=\s*(0|1|[01]?\.\d{1,9})\s*$/.exec(pair));
+  const rates = pairs.map((pair) => [pair?.[1] as FaultKind, Number(pair?.[2])] as const);
+  const isGood = rates.every(([kind, chance]) => faultKinds.includes(kind) && chance <= 1);
+  return isGood ? Object.fromEntries(rates) : undefined;
+}
+
 /** The simulator's settings from environment variables. @throws ConfigError naming every bad variable. */
 export function devchainSettings(env: Readonly<Record<string, string | undefined>>): DevchainSettings {
   const reader = new EnvReader(env);
@@ -66,6 +86,7 @@ function readDevchain(env: EnvReader): DevchainSettings {
     logLevel: env.withDefault(settings.logLevel, 'info'),
     reorgEvery: env.withDefault(reorgEvery, 50),
     stateFile: env.optional(stateFile),
+    faults: env.optional(faults) ?? {},
     chain: {
       chainId: env.withDefault(chainId, 1337),
       seed: env.withDefault(seed, 'event-monitor'),

@@ -1,8 +1,10 @@
 import { expect, inject } from 'vitest';
 import { SimulatedChain } from '#apps/devchain/chain.js';
 import type { ChainOptions } from '#apps/devchain/chain-state.js';
+import type { Faults } from '#apps/devchain/faults.js';
 import { Miner } from '#apps/devchain/miner.js';
 import type { ProviderOptions } from '#apps/devchain/rpc-methods.js';
+import { type DevchainServer, startDevchainServer } from '#apps/devchain/server.js';
 import { compareTableWithChain } from '../independent-reader.js';
 import { query } from './query.js';
 import type { RecordedRpc } from './recorded-rpc.js';
@@ -18,19 +20,22 @@ export const GATEWAY = '0x3a23F943181408EAC424116Af7b7790c94Cb97a5';
 export interface SimulationOptions extends Pick<ChainOptions, 'seed' | 'head'> {
   readonly chain?: Partial<ChainOptions>;
   readonly provider?: ProviderOptions;
+  /** One endpoint for each of them instead of the one without faults, in this order of preference. */
+  readonly faults?: readonly Faults[];
   /** Environment of the system's processes. */
   readonly env?: Record<string, string>;
   readonly postgresUrl?: string;
   readonly rabbitmqUrl?: string;
 }
 
-/** A simulated chain that is being mined, its RPC, and the system over a database of its own. */
+/** A simulated chain that is being mined, its RPC without faults, and the system over a database of its own. */
 export class Simulation {
   private constructor(
     readonly chain: SimulatedChain,
     readonly rpc: RecordedRpc,
     readonly miner: Miner,
     readonly system: System,
+    private readonly endpoints: readonly DevchainServer[],
   ) {}
 
   static async start(options: SimulationOptions): Promise<Simulation> {
@@ -43,24 +48,29 @@ export class Simulation {
       ...options.chain,
     });
     const rpc = await startSimulatedRpc(chain, options.provider);
+    const { faults = [], provider } = options;
+    const endpoints = await Promise.all(
+      faults.map((one) => startDevchainServer({ chain, faults: one, ...provider })),
+    );
     const miner = new Miner(chain);
     miner.start();
     const system = await System.create(postgresUrl, rabbitmqUrl, {
       CHAIN_ID: String(CHAIN_ID),
-      RPC_URLS: rpc.url,
+      RPC_URLS: (endpoints.length ? endpoints : [rpc]).map(({ url }) => url).join(','),
       CONTRACT_ADDRESSES: GATEWAY,
       START_BLOCK: '1',
       POLLING_INTERVAL_MS: '50',
       HEALTH_PORT: '0',
       ...options.env,
     });
-    return new Simulation(chain, rpc, miner, system);
+    return new Simulation(chain, rpc, miner, system, endpoints);
   }
 
   /** Ends the processes, the chain and its RPC. */
   async stop(): Promise<void> {
     this.miner.stop();
     await this.system.stop();
+    for (const endpoint of this.endpoints) await endpoint.close();
     await this.rpc.stop();
   }
 
