@@ -41,6 +41,7 @@ export async function startContainer(): Promise<RabbitMqNode> {
       await docker('start', container);
       await untilAnswers(container, port);
     },
+    lastWords: () => lastWords(container),
     stop: remove,
   };
 }
@@ -51,11 +52,15 @@ async function untilAnswers(container: string, port: number): Promise<void> {
   try {
     await untilReady(port, docker('wait', container));
   } catch (error) {
-    const { stdout, stderr } = await run('docker', ['logs', '--tail', '50', container]);
     throw new Error(
-      `RabbitMQ in a container ${(error as Error).message}. Its last words:\n${stdout}${stderr}`,
+      `RabbitMQ in a container ${(error as Error).message}. Its last words:\n${await lastWords(container)}`,
     );
   }
+}
+
+async function lastWords(container: string): Promise<string> {
+  const { stdout, stderr } = await run('docker', ['logs', '--tail', '50', container]);
+  return `${stdout}${stderr}`;
 }
 
 async function docker(...args: string[]): Promise<void> {

@@ -14,6 +14,8 @@ export interface RabbitMqNode {
   kill(): Promise<void>;
   /** After `kill`: the same data on the same port. Resolves when the broker answers. */
   restart(): Promise<void>;
+  /** What the broker said of late, to find out why a test failed. */
+  lastWords(): Promise<string>;
   /** Ends the broker and removes its data. */
   stop(): Promise<void>;
 }
@@ -51,14 +53,15 @@ export function findRabbitMq(): string | undefined {
 export async function startMachineNode(): Promise<RabbitMqNode> {
   const dir = mkdtempSync(join(tmpdir(), 'event-monitor-rabbitmq-'));
   const port = await freePort();
-  let end = await startServer(dir, port);
+  let { end, output } = await startServer(dir, port);
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
     kill: () => end('SIGKILL'),
     async restart() {
-      end = await startServer(dir, port);
+      ({ end, output } = await startServer(dir, port));
     },
+    lastWords: async () => output(),
     async stop() {
       await end('SIGTERM');
       rmSync(dir, { recursive: true, force: true });
@@ -66,8 +69,11 @@ export async function startMachineNode(): Promise<RabbitMqNode> {
   };
 }
 
-/** @returns what ends the broker; resolves when that answers. */
-async function startServer(dir: string, port: number): Promise<(signal: NodeJS.Signals) => Promise<void>> {
+/** @returns what ends the broker, and what it says; resolves when it answers. */
+async function startServer(
+  dir: string,
+  port: number,
+): Promise<{ end: (signal: NodeJS.Signals) => Promise<void>; output: () => string }> {
   const scripts = findRabbitMq();
   if (!scripts) throw new Error('no rabbitmq-server is installed');
   const epmdPort = await freePort();
@@ -87,7 +93,7 @@ async function startServer(dir: string, port: number): Promise<(signal: NodeJS.S
       `RabbitMQ on 127.0.0.1:${port} ${(error as Error).message}. Its last words:\n${server.output()}`,
     );
   }
-  return end;
+  return { end, output: server.output };
 }
 
 /** Resolves when an AMQP broker answers on 127.0.0.1:`port`; rejects when `gone` resolves first or after START_PATIENCE_MS. */

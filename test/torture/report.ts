@@ -1,5 +1,5 @@
 import type { FaultKind } from '#apps/devchain/faults.js';
-import { RPC_FAULT_RATES } from './rpc-fault-rates.js';
+import { rpcFaultKinds } from './rpc-fault-rates.js';
 import { attackKinds } from './schedule.js';
 import type { Watch } from './watch.js';
 
@@ -32,18 +32,22 @@ export interface TortureReport
   readonly calmMs: number;
 }
 
+/** How often each kind of fault must happen in a run of this length. */
+export function leastOf(minutes: number): number {
+  return minutes < 2 ? 1 : 3;
+}
+
 /** A run counts only if enough happened in it. @returns what did not. */
 export function missingFor(report: TortureReport): string[] {
-  const least = report.minutes < 2 ? 1 : 3;
+  const least = leastOf(report.minutes);
   const missing: string[] = [];
   const want = (what: string, found: number, wanted: number) => {
     if (found < wanted) missing.push(`${what}: ${found} of ${wanted}`);
   };
   for (const kind of attackKinds) want(kind, report.attacks.get(kind) ?? 0, least);
-  for (const kind of Object.keys(RPC_FAULT_RATES) as FaultKind[])
-    want(`RPC ${kind}`, report.rpcFaults.get(kind) ?? 0, least);
-  want('attacks during backfill', report.duringBackfill.attacks, 0.3 * sum(report.attacks));
-  want('RPC faults during backfill', report.duringBackfill.rpcFaults, 0.3 * sum(report.rpcFaults));
+  for (const kind of rpcFaultKinds) want(`RPC ${kind}`, report.rpcFaults.get(kind) ?? 0, least);
+  want('attacks during backfill', report.duringBackfill.attacks, 0.3 * total(report.attacks));
+  want('RPC faults during backfill', report.duringBackfill.rpcFaults, 0.3 * total(report.rpcFaults));
   want('reorgs that touched rows', report.reorgsThatTouchedRows, 5);
   want('resumes on another API', report.resumedElsewhere, 10);
   want('rows', report.rows, 10_000);
@@ -80,8 +84,8 @@ export function wordsOf(report: TortureReport): string {
   const roles = [...new Set(memory.map((m) => m.role))];
   return [
     `seed ${report.seed}, ${report.minutes} min of faults, ${report.rows} rows, ${seconds(report.calmMs)} until judged`,
-    `attacks: ${sum(attacks)} (${share(duringBackfill.attacks, sum(attacks))} during backfill): ${counts(attacks)}`,
-    `RPC faults: ${sum(rpcFaults)} (${share(duringBackfill.rpcFaults, sum(rpcFaults))} during backfill): ${counts(rpcFaults)}`,
+    `attacks: ${total(attacks)} (${share(duringBackfill.attacks, total(attacks))} during backfill): ${counts(attacks)}`,
+    `RPC faults: ${total(rpcFaults)} (${share(duringBackfill.rpcFaults, total(rpcFaults))} during backfill): ${counts(rpcFaults)}`,
     `reorgs that touched rows ${report.reorgsThatTouchedRows}, resumes on another API ${report.resumedElsewhere}, pages followed ${report.pages}`,
     `longest time without a commit ${seconds(report.longestStandstillMs)} (until ${seconds(report.longestStandstillTo - report.faultsFrom)} after the faults began)`,
     'recovery, from the end of the attack until the tips of that moment were stored (median, worst):',
@@ -93,7 +97,8 @@ export function wordsOf(report: TortureReport): string {
   ].join('\n');
 }
 
-function sum(counts: ReadonlyMap<string, number>): number {
+/** All counts together. */
+export function total(counts: ReadonlyMap<string, number>): number {
   return [...counts.values()].reduce((all, n) => all + n, 0);
 }
 

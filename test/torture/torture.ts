@@ -6,8 +6,8 @@ import { Attacker } from './attacks.js';
 import { Audience } from './audience.js';
 import { Crew } from './crew.js';
 import { Judge } from './judge.js';
-import { missingFor, type TortureReport } from './report.js';
-import { RPC_FAULT_RATES } from './rpc-fault-rates.js';
+import { leastOf, missingFor, type TortureReport, total } from './report.js';
+import { rpcFaultRates } from './rpc-fault-rates.js';
 import { type Attack, scheduleOf } from './schedule.js';
 import { Watch } from './watch.js';
 import { GATEWAY, lasting, World } from './world.js';
@@ -82,8 +82,13 @@ export async function torture({ seed, minutes, say = () => {} }: TortureOptions)
       calmMs: performance.now() - calm,
     };
     const missing = missingFor(report);
-    if (findings.length)
-      for (const post of crew.posts) say(`--- ${post.name}\n${post.process?.output().slice(-3_000)}`);
+    if (findings.length) {
+      for (const { name, process } of crew.posts)
+        say(`--- ${name}
+${process?.output().slice(-3_000)}`);
+      say(`--- RabbitMQ
+${await world.rabbit.lastWords()}`);
+    }
     return { ...report, missing };
   } finally {
     watch.stop();
@@ -114,11 +119,9 @@ class Run {
 
   async attackAll(schedule: readonly Attack[], minutes: number): Promise<void> {
     const attacker = new Attacker(this.world, this.crew, this.prefix);
-    for (const { endpoints } of this.world.chains)
-      for (const { faults } of endpoints) faults.rates = RPC_FAULT_RATES;
     this.from = performance.now();
     const end = this.from + minutes * 60_000;
-    const noting = setInterval(() => this.noteRpcFaults(), 100);
+    const noting = setInterval(() => this.steerRpcFaults(leastOf(minutes)), 100);
     const pages = [0.3, 0.6].map((share) => lasting((end - this.from) * share).then(() => this.readPage()));
     const attacks = schedule.map(async (attack) => {
       await lasting(attack.atMs);
@@ -150,14 +153,14 @@ class Run {
     this.say(`${this.seconds} s: a page of ${rows} rows was read`);
   }
 
-  private noteRpcFaults(): void {
+  private steerRpcFaults(least: number): void {
+    const all = this.world.chains.flatMap(({ endpoints }) => endpoints.map(({ faults }) => faults));
     const sum = new Map<FaultKind, number>();
-    for (const { endpoints } of this.world.chains)
-      for (const { faults } of endpoints)
-        for (const [kind, n] of faults.counts) sum.set(kind, (sum.get(kind) ?? 0) + n);
+    for (const { counts } of all) for (const [kind, n] of counts) sum.set(kind, (sum.get(kind) ?? 0) + n);
+    for (const faults of all) faults.rates = rpcFaultRates(sum, least);
+    const more = total(sum) - total(this.rpcFaults);
+    if (this.watch.backfilling) this.duringBackfill.rpcFaults += more;
     this.rpcFaults = sum;
-    if (this.watch.backfilling)
-      this.duringBackfill.rpcFaults = [...sum.values()].reduce((all, n) => all + n, 0);
   }
 
   private get seconds(): string {

@@ -143,7 +143,7 @@ async function startChain(options: {
   const endpoints = await Promise.all(
     Array.from({ length: ENDPOINTS }, async (_, i) => {
       const faults = new Faults(`${seed}-${chainId}-${i}`);
-      return { faults, server: await startDevchainServer({ chain, maxRange: 200 }) };
+      return { faults, server: await startDevchainServer({ chain, faults, maxRange: 200 }) };
     }),
   );
   const miner = new Miner(chain, { reorgEvery: REORG_EVERY });
