@@ -1,6 +1,6 @@
 import { MESSAGE_TARGET_BYTES, type StatedBlock } from '#libs/broker/messages.js';
 import type { BlockHeader } from '#libs/chain/block-header.js';
-import type { ChainClient } from '#libs/chain/chain-client.js';
+import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
 import type { Endpoint, FinalityRule, LogFilter } from '#libs/chain/endpoint.js';
 import { type Decision, decide, type Seen } from './decide.js';
 import { forkPoint } from './fork-point.js';
@@ -22,6 +22,16 @@ export type Step =
   | { readonly outcome: 'said'; readonly head: BlockHeader; readonly replaced: number }
   | { readonly outcome: 'paused'; readonly head: BlockHeader; readonly reason: string };
 
+/** What one endpoint shows, and what follows from it. */
+interface Look {
+  readonly head: BlockHeader;
+  readonly decision: Decision;
+  /** Blocks of ours that the chain no longer has. */
+  readonly replaced: number;
+  readonly blocks: StatedBlock[];
+  readonly unproven: readonly number[];
+}
+
 /** How a chain is followed. */
 export interface NewsOptions {
   readonly filter: LogFilter;
@@ -41,15 +51,9 @@ export class NewsLane {
   /** One look at the chain and what follows from it. @throws RpcUnavailable, BrokerUnavailable */
   async step(lead: Lead): Promise<Step> {
     if (lead.unapplied >= WINDOW) return { outcome: 'full', head: null };
-    const looked = await this.client.use((endpoint) => this.look(endpoint, lead));
+    const looked = await this.lookForward(lead);
+    if ('outcome' in looked) return looked;
     const { head, decision } = looked;
-    if (decision.kind === 'pause') {
-      return {
-        outcome: 'paused',
-        head,
-        reason: `the RPC's head ${head.number} is behind ours ${lead.known.segment.top}`,
-      };
-    }
     if (decision.kind === 'advance') {
       lead.unproven.said(decision.above, looked.unproven);
       for (const piece of piecesOf(looked.blocks)) {
@@ -71,8 +75,27 @@ export class NewsLane {
     return { outcome: 'idle', head };
   }
 
+  /** A look at the first endpoint that isn't behind us; when all that answer are, a pause. */
+  private async lookForward(lead: Lead): Promise<Look | Extract<Step, { outcome: 'paused' }>> {
+    let behind = null as BlockHeader | null;
+    try {
+      return await this.client.use(async (endpoint) => {
+        const look = await this.look(endpoint, lead);
+        if (look.decision.kind !== 'pause') return look;
+        behind = look.head;
+        throw endpoint.blockError(
+          'head_behind',
+          `its head ${look.head.number} is behind ours ${lead.known.segment.top}`,
+        );
+      });
+    } catch (error) {
+      if (!behind || !(error instanceof RpcUnavailable)) throw error;
+      return { outcome: 'paused', head: behind, reason: error.message };
+    }
+  }
+
   /** All of one step is read from one endpoint, so that it is one consistent view. */
-  private async look(endpoint: Endpoint, lead: Lead) {
+  private async look(endpoint: Endpoint, lead: Lead): Promise<Look> {
     const known = lead.known;
     const { segment, finalized } = known;
     const { top } = segment;
@@ -85,7 +108,7 @@ export class NewsLane {
     const fork = top < 0 ? -1 : await this.fork(endpoint, lead, head, view.at.get(top) ?? null);
     const seen: Seen = { head: head.number, safe, fork };
     const decision = decide(known, seen);
-    const said = await this.blocks(endpoint, lead, decision, head);
+    const said = await this.blocks(endpoint, lead, decision, seen.safe, head);
     return { head, decision, replaced: top < 0 ? 0 : top - fork, ...said };
   }
 
@@ -112,6 +135,7 @@ export class NewsLane {
     endpoint: Endpoint,
     lead: Lead,
     decision: Decision,
+    safe: Seen['safe'],
     head: BlockHeader,
   ): Promise<{ blocks: StatedBlock[]; unproven: number[] }> {
     if (decision.kind !== 'advance') return { blocks: [], unproven: [] };
@@ -121,6 +145,11 @@ export class NewsLane {
     const headers = (await Promise.all(batches.map((b) => endpoint.headers(b.from, b.to)))).flat();
     const parent = from - 1 <= above ? lead.known.segment.hashAt(from - 1) : undefined;
     assertLinked(endpoint, headers, parent);
+    // a jump stands on nothing that is stored: its first block must be the one that was shown as final
+    if (from === safe.number && headers[0]!.hash !== safe.hash) {
+      const message = `shows block ${from} as ${headers[0]!.hash}, and showed it as ${safe.hash}`;
+      throw endpoint.blockError('bad_data', message);
+    }
     const { filter, bloomProvesAbsence } = this.options;
     const logs = await Promise.all(
       batches.map((b) => {
