@@ -10,6 +10,8 @@ import { type Lead, WINDOW } from './lead.js';
 const BLOCKS_PER_BATCH = 50;
 /** Batches in flight at a time when many blocks are to be said at once: a first start, or a return. */
 const BATCHES_PER_STEP = 4;
+/** A head that hasn't changed for this long may be that of a node that has stopped following: the next endpoint is asked, too. */
+const STANDSTILL_MS = 15_000;
 /** Moves of finality are said at most this often (DESIGN §3.4). */
 const FINALITY_INTERVAL_MS = 1_000;
 
@@ -21,6 +23,9 @@ export type Step =
   | { readonly outcome: 'idle' | 'full'; readonly head: BlockHeader | null }
   | { readonly outcome: 'said'; readonly head: BlockHeader; readonly replaced: number }
   | { readonly outcome: 'paused'; readonly head: BlockHeader; readonly reason: string };
+
+/** What makes an endpoint's head doubtful. */
+type Doubt = 'is behind' | 'ends a shorter branch' | 'stands still';
 
 /** What one endpoint shows, and what follows from it. */
 interface Look {
@@ -42,6 +47,8 @@ export interface NewsOptions {
 /** Says a chain's news: looks at one endpoint's view at a time, decides, and states blocks or finality. */
 export class NewsLane {
   private lastFinality = Number.NEGATIVE_INFINITY;
+  /** The head that was shown last when there was nothing to say, and when it came or was doubted (ms of the monotonic clock). */
+  private lastHead = { hash: '', at: 0 };
 
   constructor(
     private readonly client: ChainClient,
@@ -75,23 +82,45 @@ export class NewsLane {
     return { outcome: 'idle', head };
   }
 
-  /** A look at the first endpoint that isn't behind us; when all that answer are, a pause. */
+  /**
+   * A look at the first endpoint that there is no reason to doubt. A node that is late can't be told from a chain that stands still
+   * or was cut short, but for what the others show: they are asked, and believed if they know better.
+   */
   private async lookForward(lead: Lead): Promise<Look | Extract<Step, { outcome: 'paused' }>> {
-    let behind = null as BlockHeader | null;
+    const doubtful = new Map<Doubt, Look>();
     try {
       return await this.client.use(async (endpoint) => {
         const look = await this.look(endpoint, lead);
-        if (look.decision.kind !== 'pause') return look;
-        behind = look.head;
+        const doubt = this.doubt(look, lead);
+        if (!doubt) return look;
+        if (!doubtful.has(doubt)) doubtful.set(doubt, look);
+        const { number } = look.head;
         throw endpoint.blockError(
           'head_behind',
-          `its head ${look.head.number} is behind ours ${lead.known.segment.top}`,
+          `its head ${number} ${doubt} (ours is ${lead.known.segment.top})`,
         );
       });
     } catch (error) {
-      if (!behind || !(error instanceof RpcUnavailable)) throw error;
-      return { outcome: 'paused', head: behind, reason: error.message };
+      if (!(error instanceof RpcUnavailable)) throw error;
+      const behind = doubtful.get('is behind');
+      const look =
+        doubtful.get('stands still') ?? (behind ? undefined : doubtful.get('ends a shorter branch'));
+      if (look) return look;
+      if (behind) return { outcome: 'paused', head: behind.head, reason: error.message };
+      throw error;
     }
+  }
+
+  /** Why another endpoint should be asked before this one is believed, or null. */
+  private doubt({ head, decision, replaced }: Look, lead: Lead): Doubt | null {
+    if (decision.kind === 'pause') return 'is behind';
+    if (decision.kind === 'advance')
+      return replaced && head.number < lead.known.segment.top ? 'ends a shorter branch' : null;
+    const now = performance.now();
+    const isNew = head.hash !== this.lastHead.hash;
+    if (!isNew && now - this.lastHead.at < STANDSTILL_MS) return null;
+    this.lastHead = { hash: head.hash, at: now };
+    return isNew ? null : 'stands still';
   }
 
   /** All of one step is read from one endpoint, so that it is one consistent view. */
