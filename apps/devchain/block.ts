@@ -14,12 +14,15 @@ export class Block {
   constructor(
     header: { number: number; hash: string; parentHash: string; timestamp: number },
     transactions: readonly PlacedTransaction[],
+    /** Where it isn't that of the logs: some chains keep none, some leave logs out. */
+    logsBloom?: string,
   ) {
     this.number = header.number;
     this.hash = header.hash;
     this.parentHash = header.parentHash;
     this.timestamp = header.timestamp;
     this.transactions = transactions;
+    this.#bloom = logsBloom;
   }
 
   /** Over all logs of the block; made when first asked for, since a search for logs doesn't need it. */

@@ -13,6 +13,9 @@ import { NewsLane } from './news-lane.js';
 
 /** Wait between tries to reach a chain's RPC at start. */
 const RETRY_MS = 2_000;
+/** Looks at the `finalized` tag before a node that doesn't show it is believed not to know it, and the wait between them. */
+const TAG_LOOKS = 3;
+const TAG_LOOK_MS = 1_000;
 
 /** Pairs of contracts and events that a fetcher follows. */
 function pairsOf(config: ChainConfig): { address: string; event: string }[] {
@@ -75,7 +78,7 @@ async function untilReached(parts: FollowParts, client: ChainClient, stop: Abort
   const { config, database, condition } = parts;
   for (; !stop.aborted; await pause(RETRY_MS, stop)) {
     try {
-      const { rule, words } = await finalityRule(config, client);
+      const { rule, words } = await finalityRule(config, client, stop);
       return { rule, words, sources: await wantedSources(config, client, rule) };
     } catch (error) {
       if (!(error instanceof WrongChain || error instanceof RpcUnavailable)) throw error;
@@ -103,13 +106,18 @@ async function untilReached(parts: FollowParts, client: ChainClient, stop: Abort
 async function finalityRule(
   config: ChainConfig,
   client: ChainClient,
+  stop: AbortSignal,
 ): Promise<{ rule: FinalityRule; words: string }> {
   if (config.confirmations !== null) {
     const rule = { kind: 'depth', confirmations: config.confirmations } as const;
     return { rule, words: `${config.confirmations} blocks below the head (CONFIRMATIONS)` };
   }
-  if (await client.use((endpoint) => endpoint.knowsFinalizedTag())) {
-    return { rule: { kind: 'tag' }, words: "the node's finalized tag" };
+  // the answer holds for as long as this process runs, and a node that has a bad moment may answer null
+  for (let look = 1; look <= TAG_LOOKS && !stop.aborted; look++) {
+    if (await client.use((endpoint) => endpoint.knowsFinalizedTag())) {
+      return { rule: { kind: 'tag' }, words: "the node's finalized tag" };
+    }
+    if (look < TAG_LOOKS) await pause(TAG_LOOK_MS, stop);
   }
   const confirmations = config.fallbackConfirmations;
   return {

@@ -1,6 +1,6 @@
 import { MESSAGE_TARGET_BYTES, type StatedBlock } from '#libs/broker/messages.js';
 import type { BlockHeader } from '#libs/chain/block-header.js';
-import type { ChainClient } from '#libs/chain/chain-client.js';
+import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
 import type { Endpoint, FinalityRule, LogFilter } from '#libs/chain/endpoint.js';
 import { type Decision, decide, type Seen } from './decide.js';
 import { forkPoint } from './fork-point.js';
@@ -10,6 +10,8 @@ import { type Lead, WINDOW } from './lead.js';
 const BLOCKS_PER_BATCH = 50;
 /** Batches in flight at a time when many blocks are to be said at once: a first start, or a return. */
 const BATCHES_PER_STEP = 4;
+/** A head that hasn't changed for this long may be that of a node that has stopped following: the next endpoint is asked, too. */
+const STANDSTILL_MS = 15_000;
 /** Moves of finality are said at most this often (DESIGN §3.4). */
 const FINALITY_INTERVAL_MS = 1_000;
 
@@ -22,6 +24,19 @@ export type Step =
   | { readonly outcome: 'said'; readonly head: BlockHeader; readonly replaced: number }
   | { readonly outcome: 'paused'; readonly head: BlockHeader; readonly reason: string };
 
+/** What makes an endpoint's head doubtful. */
+type Doubt = 'is behind' | 'ends a shorter branch' | 'stands still';
+
+/** What one endpoint shows, and what follows from it. */
+interface Look {
+  readonly head: BlockHeader;
+  readonly decision: Decision;
+  /** Blocks of ours that the chain no longer has. */
+  readonly replaced: number;
+  readonly blocks: StatedBlock[];
+  readonly unproven: readonly number[];
+}
+
 /** How a chain is followed. */
 export interface NewsOptions {
   readonly filter: LogFilter;
@@ -32,6 +47,8 @@ export interface NewsOptions {
 /** Says a chain's news: looks at one endpoint's view at a time, decides, and states blocks or finality. */
 export class NewsLane {
   private lastFinality = Number.NEGATIVE_INFINITY;
+  /** The head that was shown last when there was nothing to say, and when it came or was doubted (ms of the monotonic clock). */
+  private lastHead = { hash: '', at: 0 };
 
   constructor(
     private readonly client: ChainClient,
@@ -41,15 +58,9 @@ export class NewsLane {
   /** One look at the chain and what follows from it. @throws RpcUnavailable, BrokerUnavailable */
   async step(lead: Lead): Promise<Step> {
     if (lead.unapplied >= WINDOW) return { outcome: 'full', head: null };
-    const looked = await this.client.use((endpoint) => this.look(endpoint, lead));
+    const looked = await this.lookForward(lead);
+    if ('outcome' in looked) return looked;
     const { head, decision } = looked;
-    if (decision.kind === 'pause') {
-      return {
-        outcome: 'paused',
-        head,
-        reason: `the RPC's head ${head.number} is behind ours ${lead.known.segment.top}`,
-      };
-    }
     if (decision.kind === 'advance') {
       lead.unproven.said(decision.above, looked.unproven);
       for (const piece of piecesOf(looked.blocks)) {
@@ -71,8 +82,49 @@ export class NewsLane {
     return { outcome: 'idle', head };
   }
 
+  /**
+   * A look at the first endpoint that there is no reason to doubt. A node that is late can't be told from a chain that stands still
+   * or was cut short, but for what the others show: they are asked, and believed if they know better.
+   */
+  private async lookForward(lead: Lead): Promise<Look | Extract<Step, { outcome: 'paused' }>> {
+    const doubtful = new Map<Doubt, Look>();
+    try {
+      return await this.client.use(async (endpoint) => {
+        const look = await this.look(endpoint, lead);
+        const doubt = this.doubt(look, lead);
+        if (!doubt) return look;
+        if (!doubtful.has(doubt)) doubtful.set(doubt, look);
+        const { number } = look.head;
+        throw endpoint.blockError(
+          'head_behind',
+          `its head ${number} ${doubt} (ours is ${lead.known.segment.top})`,
+        );
+      });
+    } catch (error) {
+      if (!(error instanceof RpcUnavailable)) throw error;
+      const behind = doubtful.get('is behind');
+      const look =
+        doubtful.get('stands still') ?? (behind ? undefined : doubtful.get('ends a shorter branch'));
+      if (look) return look;
+      if (behind) return { outcome: 'paused', head: behind.head, reason: error.message };
+      throw error;
+    }
+  }
+
+  /** Why another endpoint should be asked before this one is believed, or null. */
+  private doubt({ head, decision, replaced }: Look, lead: Lead): Doubt | null {
+    if (decision.kind === 'pause') return 'is behind';
+    if (decision.kind === 'advance')
+      return replaced && head.number < lead.known.segment.top ? 'ends a shorter branch' : null;
+    const now = performance.now();
+    const isNew = head.hash !== this.lastHead.hash;
+    if (!isNew && now - this.lastHead.at < STANDSTILL_MS) return null;
+    this.lastHead = { hash: head.hash, at: now };
+    return isNew ? null : 'stands still';
+  }
+
   /** All of one step is read from one endpoint, so that it is one consistent view. */
-  private async look(endpoint: Endpoint, lead: Lead) {
+  private async look(endpoint: Endpoint, lead: Lead): Promise<Look> {
     const known = lead.known;
     const { segment, finalized } = known;
     const { top } = segment;
@@ -85,7 +137,7 @@ export class NewsLane {
     const fork = top < 0 ? -1 : await this.fork(endpoint, lead, head, view.at.get(top) ?? null);
     const seen: Seen = { head: head.number, safe, fork };
     const decision = decide(known, seen);
-    const said = await this.blocks(endpoint, lead, decision, head);
+    const said = await this.blocks(endpoint, lead, decision, seen.safe, head);
     return { head, decision, replaced: top < 0 ? 0 : top - fork, ...said };
   }
 
@@ -112,6 +164,7 @@ export class NewsLane {
     endpoint: Endpoint,
     lead: Lead,
     decision: Decision,
+    safe: Seen['safe'],
     head: BlockHeader,
   ): Promise<{ blocks: StatedBlock[]; unproven: number[] }> {
     if (decision.kind !== 'advance') return { blocks: [], unproven: [] };
@@ -121,6 +174,11 @@ export class NewsLane {
     const headers = (await Promise.all(batches.map((b) => endpoint.headers(b.from, b.to)))).flat();
     const parent = from - 1 <= above ? lead.known.segment.hashAt(from - 1) : undefined;
     assertLinked(endpoint, headers, parent);
+    // a jump stands on nothing that is stored: its first block must be the one that was shown as final
+    if (from === safe.number && headers[0]!.hash !== safe.hash) {
+      const message = `shows block ${from} as ${headers[0]!.hash}, and showed it as ${safe.hash}`;
+      throw endpoint.blockError('bad_data', message);
+    }
     const { filter, bloomProvesAbsence } = this.options;
     const logs = await Promise.all(
       batches.map((b) => {

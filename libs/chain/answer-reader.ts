@@ -1,5 +1,5 @@
 import { type BlockHeader, parseHeader } from './block-header.js';
-import { MalformedValue, toQuantity } from './hex.js';
+import { MalformedValue, quantity, toQuantity } from './hex.js';
 import type { RpcCall, RpcReply } from './json-rpc.js';
 import type { Urgency } from './rate-limiter.js';
 import { RpcError, type RpcErrorKind } from './rpc-error.js';
@@ -43,6 +43,11 @@ export class AnswerReader {
     return header;
   }
 
+  /** The chain id of an answer. */
+  chainId(reply: RpcReply): number {
+    return this.read('eth_chainId', reply, (result) => quantity(result, 'chain id'));
+  }
+
   /** The result of a call, parsed. */
   read<T>(method: string, reply: RpcReply, parse: (result: unknown) => T): T {
     if ('error' in reply) throw reply.error;
@@ -59,6 +64,8 @@ export class AnswerReader {
     return new RpcError({ kind, host: this.connection.host, method, message });
   }
 }
+
+export const chainIdCall: RpcCall = { method: 'eth_chainId', params: [] };
 
 /** The call for a block's header, by height or tag. */
 export function blockCall(block: number | string): RpcCall {

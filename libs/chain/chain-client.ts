@@ -1,7 +1,7 @@
 import type { Logger } from '#libs/telemetry/logger.js';
 import { Endpoint } from './endpoint.js';
 import { EndpointHealth, type EndpointStatus } from './endpoint-health.js';
-import { RpcError } from './rpc-error.js';
+import { RpcError, wrongChainWords } from './rpc-error.js';
 import type { RequestLimits, RequestObserver } from './rpc-transport.js';
 
 /** No endpoint of the chain could do what was asked; `message` says for each host why. */
@@ -18,10 +18,6 @@ export class WrongChain extends Error {
   constructor(host: string, configured: number, answered: number) {
     super(`${host} ${wrongChainWords(configured, answered)}`);
   }
-}
-
-function wrongChainWords(configured: number, answered: number): string {
-  return `is of chain ${answered}, but CHAIN_ID says ${configured}: mend RPC_URLS or CHAIN_ID`;
 }
 
 /** What a client is made of. */
@@ -47,9 +43,9 @@ export class ChainClient {
 
   /** @throws TypeError when a URL isn't one. */
   constructor(private readonly options: ChainClientOptions) {
-    const { urls, batchSize, logger, limits, onRequest, now = () => performance.now() } = options;
+    const { chainId, urls, batchSize, logger, limits, onRequest, now = () => performance.now() } = options;
     this.pool = urls.map(
-      (url) => new EndpointHealth(new Endpoint(url, batchSize, limits, onRequest), logger, now),
+      (url) => new EndpointHealth(new Endpoint(url, batchSize, limits, onRequest, chainId), logger, now),
     );
   }
 

@@ -1,11 +1,11 @@
 import type { ChainLog } from '#libs/events/log.js';
-import { AnswerReader, blockCall } from './answer-reader.js';
+import { AnswerReader, blockCall, chainIdCall } from './answer-reader.js';
 import type { BlockHeader } from './block-header.js';
 import { bloomIsSaturated, explainsBloom } from './bloom.js';
-import { quantity, toQuantity } from './hex.js';
 import type { RpcCall, RpcReply } from './json-rpc.js';
 import { bloomVerdict, filterParams, isWanted, type LogFilter } from './log-filter.js';
 import { LogRange } from './log-range.js';
+import { assertWanted, RangeReader } from './range-reader.js';
 import { RpcError, type RpcErrorKind } from './rpc-error.js';
 import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
 import { type RequestLimits, type RequestObserver, RpcConnection } from './rpc-transport.js';
@@ -46,31 +46,30 @@ const refusesWholeBlocks: ReadonlySet<RpcErrorKind> = new Set([
   'timeout',
 ]);
 
-/**
- * Where an endpoint takes no batches, a range must end this far below its head, in seconds of the chain's time: behind a load
- * balancer the header may come from another node than the logs, and a node that lags is out of service long before that.
- */
-const UNBATCHED_MARGIN_SECONDS = 60;
-
 /** One RPC endpoint of a chain. All methods throw RpcError. */
 export class Endpoint {
   /** How many blocks one request for logs may span here. */
   readonly range: LogRange;
   private readonly connection: RpcConnection;
   private readonly answers: AnswerReader;
-  /** Time of the newest head that it has shown, in Unix seconds. */
-  private headTime = 0;
+  private readonly ranges: RangeReader;
 
-  /** @param batchSize blocks per request for logs at most. @throws TypeError when the URL isn't one. */
+  /**
+   * @param batchSize blocks per request for logs at most.
+   * @param expectedChainId chain that logs read by range must be of; unset: any.
+   * @throws TypeError when the URL isn't one.
+   */
   constructor(
     url: string,
     batchSize: number,
     limits: Partial<RequestLimits> = {},
     onRequest?: RequestObserver,
+    expectedChainId?: number,
   ) {
     this.range = new LogRange(batchSize);
     this.connection = new RpcConnection(url, limits, onRequest);
     this.answers = new AnswerReader(this.connection);
+    this.ranges = new RangeReader(this.connection, this.answers, expectedChainId);
   }
 
   /** Host and port; URLs may hold keys. */
@@ -85,8 +84,8 @@ export class Endpoint {
 
   /** The chain's id as the node says it. */
   async chainId(): Promise<number> {
-    const [reply] = await this.connection.send([{ method: 'eth_chainId', params: [] }]);
-    return this.answers.read('eth_chainId', reply!, (result) => quantity(result, 'chain id'));
+    const [reply] = await this.connection.send([chainIdCall]);
+    return this.answers.chainId(reply!);
   }
 
   /**
@@ -107,7 +106,7 @@ export class Endpoint {
     const replies = await this.connection.send([...tags, ...heights].map(blockCall));
     const [head, tagged] = tags.map((_, i) => this.answers.header(replies[i]!));
     if (!head) throw this.blockError('head_behind', 'shows no latest block');
-    this.headTime = Math.max(this.headTime, head.timestamp);
+    this.ranges.sawHead(head);
     if (finality.kind === 'tag' && !tagged) throw this.blockError('head_behind', 'shows no finalized block');
     const at = new Map(
       heights.map((height, i) => [height, this.answers.headerAt(replies[tags.length + i]!, height)]),
@@ -148,7 +147,7 @@ export class Endpoint {
     const found = new Map<string, BlockLogs>();
     for (const [i, { header, verdict }] of asked.entries()) {
       const answered = this.logsOf(header, replies[i]!);
-      this.assertWanted(answered, filter);
+      assertWanted(this.answers, answered, filter);
       const blockTimestamp = header.timestamp;
       const logs = answered.sort(byPosition).map((log) => ({ ...log, blockTimestamp }));
       const proven = logs.length > 0 || (verdict === 'maybe' && (await this.provesAbsence(header, filter)));
@@ -175,12 +174,11 @@ export class Endpoint {
   }
 
   /**
-   * The wanted logs of blocks [from, to], in order. The header of `to` comes in the same batch: a node that doesn't have
-   * that block answers "empty" wrongly, or clamps the range in silence. A refused range shrinks this endpoint's `range`.
+   * The wanted logs of blocks [from, to], in order (see `RangeReader`). A refused range shrinks this endpoint's `range`.
    */
   async rangeLogs(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
     try {
-      const logs = await this.logsOfRange(from, to, filter);
+      const logs = await this.ranges.logs(from, to, filter);
       this.range.grow(to - from + 1);
       return logs;
     } catch (error) {
@@ -204,26 +202,6 @@ export class Endpoint {
     this.connection.close();
   }
 
-  private async logsOfRange(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
-    const query = { fromBlock: toQuantity(from), toBlock: toQuantity(to), ...filterParams(filter) };
-    const calls = [{ method: 'eth_getLogs', params: [query] }, blockCall(to)];
-    const [logsReply, headerReply] = await this.connection.send(calls, 'history');
-    const logs = this.answers.read('eth_getLogs', logsReply!, parseLogs).sort(byPosition);
-    const last = this.answers.headerAt(headerReply!, to);
-    if (!last) {
-      const message = `doesn't have block ${to}: its answer may be incomplete`;
-      throw this.logsError('head_behind', message);
-    }
-    if (!this.connection.takesBatches) await this.assertDeep(last);
-    this.assertWanted(logs, filter);
-    const outside = logs.find((log) => log.blockNumber < from || log.blockNumber > to);
-    if (outside) {
-      const message = `answered a log of block ${outside.blockNumber} for blocks ${from} to ${to}`;
-      throw this.logsError('bad_data', message);
-    }
-    return this.timestamped(logs, last);
-  }
-
   /**
    * Whether the block's other logs explain its bloom, which proves that an empty answer was right. Not asked for where the
    * bloom is saturated.
@@ -239,17 +217,6 @@ export class Endpoint {
     throw this.logsError('bad_data', message);
   }
 
-  /** Without batches nothing ties a range's logs to a node that has its last block: it must lie well below the head. */
-  private async assertDeep(last: BlockHeader): Promise<void> {
-    if (this.headTime - last.timestamp < UNBATCHED_MARGIN_SECONDS) {
-      const [reply] = await this.connection.send([blockCall('latest')], 'history');
-      this.headTime = Math.max(this.headTime, this.answers.header(reply!)?.timestamp ?? 0);
-    }
-    if (this.headTime - last.timestamp >= UNBATCHED_MARGIN_SECONDS) return;
-    const message = `takes no batches, so block ${last.number} must be ${UNBATCHED_MARGIN_SECONDS} s below its head before its logs can be believed`;
-    throw this.logsError('head_behind', message);
-  }
-
   /** Reads the answer to a question by block hash; each log must be of that block. */
   private logsOf(header: BlockHeader, reply: RpcReply): RpcLog[] {
     const logs = this.answers.read('eth_getLogs', reply, parseLogs);
@@ -260,39 +227,8 @@ export class Endpoint {
     throw this.logsError('bad_data', message);
   }
 
-  /** Gives every log its block's time: from the log where the node tells it, else from headers, in batches. */
-  private async timestamped(logs: readonly RpcLog[], last: BlockHeader): Promise<ChainLog[]> {
-    const hashes = new Map<number, string>([[last.number, last.hash]]);
-    for (const { blockNumber, blockHash } of logs) {
-      if ((hashes.get(blockNumber) ?? blockHash) !== blockHash) {
-        throw this.logsError('bad_data', `two hashes for block ${blockNumber}`);
-      }
-      hashes.set(blockNumber, blockHash);
-    }
-    const without = [
-      ...new Set(logs.filter((l) => l.blockTimestamp === undefined).map((l) => l.blockNumber)),
-    ];
-    const headers = await this.answers.headersAt(
-      without.filter((number) => number !== last.number),
-      'history',
-    );
-    const times = new Map([...headers, last].map((header) => [header.hash, header.timestamp]));
-    return logs.map((log) => {
-      const blockTimestamp = log.blockTimestamp ?? times.get(log.blockHash);
-      if (blockTimestamp !== undefined) return { ...log, blockTimestamp };
-      throw this.logsError('bad_data', `block ${log.blockNumber} has another hash than its logs`);
-    });
-  }
-
   private logsError(kind: RpcErrorKind, message: string): RpcError {
     return this.answers.error(kind, 'eth_getLogs', message);
-  }
-
-  private assertWanted(logs: readonly RpcLog[], filter: LogFilter): void {
-    const stray = logs.find((log) => !isWanted(log, filter));
-    if (!stray) return;
-    const message = `answered a log that wasn't asked for: ${stray.address} ${stray.topics[0]} in block ${stray.blockNumber}`;
-    throw this.logsError('bad_data', message);
   }
 }
 

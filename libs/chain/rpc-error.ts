@@ -65,3 +65,8 @@ export class RpcError extends Error {
     this.suggested = fields.suggested;
   }
 }
+
+/** What is said of an endpoint of another chain. */
+export function wrongChainWords(configured: number, answered: number): string {
+  return `is of chain ${answered}, but CHAIN_ID says ${configured}: mend RPC_URLS or CHAIN_ID`;
+}

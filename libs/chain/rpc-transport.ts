@@ -1,3 +1,4 @@
+import { BatchSize } from './batch-size.js';
 import { HttpTransport } from './http-transport.js';
 import { BatchRefused, methodsOf, type RpcCall, type RpcReply } from './json-rpc.js';
 import { RateLimiter, type Urgency } from './rate-limiter.js';
@@ -51,7 +52,7 @@ export type RequestObserver = (report: RequestReport) => void;
 
 const DEFAULT_LIMITS: RequestLimits = { timeoutMs: 15_000, maxBytes: 64 * 1024 * 1024, maxRps: null };
 
-/** Calls per batch at most, until the endpoint refuses that. */
+/** Calls per batch at most. */
 const BATCH_CALLS = 50;
 
 /** Sends calls to one endpoint in batches as large as it takes. */
@@ -59,7 +60,7 @@ export class RpcConnection {
   readonly host: string;
   private readonly transport: RpcTransport;
   private readonly limiter: RateLimiter | null;
-  private batchCalls: number;
+  private readonly batch: BatchSize;
 
   /** @throws TypeError when it isn't a URL. */
   constructor(
@@ -71,7 +72,7 @@ export class RpcConnection {
     const all = { ...DEFAULT_LIMITS, ...limits };
     this.host = parsed.host;
     this.limiter = all.maxRps === null ? null : new RateLimiter(all.maxRps);
-    this.batchCalls = Math.min(BATCH_CALLS, this.limiter?.burst ?? BATCH_CALLS);
+    this.batch = new BatchSize(Math.min(BATCH_CALLS, this.limiter?.burst ?? BATCH_CALLS));
     this.transport = /^wss?:/i.test(url)
       ? new WebSocketTransport(parsed, all)
       : new HttpTransport(parsed, all);
@@ -84,7 +85,7 @@ export class RpcConnection {
 
   /** Whether it takes more than one call at a time, as far as is known. */
   get takesBatches(): boolean {
-    return this.batchCalls > 1;
+    return this.batch.size > 1;
   }
 
   /**
@@ -94,18 +95,19 @@ export class RpcConnection {
    */
   async send(calls: readonly RpcCall[], urgency: Urgency = 'news'): Promise<RpcReply[]> {
     const replies: RpcReply[] = [];
-    const before = this.batchCalls;
+    this.batch.wanted(calls.length);
+    const before = this.batch.size;
     while (replies.length < calls.length) {
-      const part = calls.slice(replies.length, replies.length + this.batchCalls);
+      const part = calls.slice(replies.length, replies.length + this.batch.size);
       try {
         replies.push(...(await this.sendPart(part, urgency)));
       } catch (error) {
         if (!(error instanceof BatchRefused)) throw error;
-        this.batchCalls = Math.ceil(part.length / 2);
+        this.batch.refused(part.length);
         continue;
       }
       // a single call is refused too: it wasn't the batch
-      if (part.length === 1 && 'error' in replies.at(-1)!) this.batchCalls = before;
+      if (part.length === 1 && 'error' in replies.at(-1)!) this.batch.restore(before);
     }
     return replies;
   }

@@ -1,0 +1,108 @@
+import type { ChainLog } from '#libs/events/log.js';
+import { type AnswerReader, blockCall, chainIdCall } from './answer-reader.js';
+import type { BlockHeader } from './block-header.js';
+import { toQuantity } from './hex.js';
+import { filterParams, isWanted, type LogFilter } from './log-filter.js';
+import { type RpcError, type RpcErrorKind, wrongChainWords } from './rpc-error.js';
+import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
+import type { RpcConnection } from './rpc-transport.js';
+
+/**
+ * Where an endpoint takes no batches, a range must end this far below its head, in seconds of the chain's time: behind a load
+ * balancer the header may come from another node than the logs, and a node that lags is out of service long before that.
+ */
+const UNBATCHED_MARGIN_SECONDS = 60;
+
+/**
+ * Reads logs by range, such that they can be believed: the header of the last block comes in the same batch, since a node that
+ * doesn't have that block answers "empty" wrongly, or clamps the range in silence; and so does the chain's id, since nothing else
+ * ties a range to a chain, and a name may come to lead to a node of another one, where the same contract has other events.
+ */
+export class RangeReader {
+  /** Time of the newest head that the endpoint has shown, in Unix seconds. */
+  private headTime = 0;
+
+  /** @param expectedChainId chain that the logs must be of; unset: any. */
+  constructor(
+    private readonly connection: RpcConnection,
+    private readonly answers: AnswerReader,
+    private readonly expectedChainId: number | undefined,
+  ) {}
+
+  /** Takes note of a head. */
+  sawHead({ timestamp }: BlockHeader): void {
+    this.headTime = Math.max(this.headTime, timestamp);
+  }
+
+  /** The wanted logs of blocks [from, to], in order, with their times. @throws RpcError */
+  async logs(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
+    const query = { fromBlock: toQuantity(from), toBlock: toQuantity(to), ...filterParams(filter) };
+    const calls = [{ method: 'eth_getLogs', params: [query] }, blockCall(to)];
+    if (this.expectedChainId !== undefined) calls.push(chainIdCall);
+    const [logsReply, headerReply, chainIdReply] = await this.connection.send(calls, 'history');
+    const logs = this.answers.read('eth_getLogs', logsReply!, parseLogs).sort(byPosition);
+    const last = this.answers.headerAt(headerReply!, to);
+    if (chainIdReply) this.assertChain(this.answers.chainId(chainIdReply));
+    if (!last) throw this.error('head_behind', `doesn't have block ${to}: its answer may be incomplete`);
+    if (!this.connection.takesBatches) await this.assertDeep(last);
+    assertWanted(this.answers, logs, filter);
+    const outside = logs.find((log) => log.blockNumber < from || log.blockNumber > to);
+    if (outside) {
+      const message = `answered a log of block ${outside.blockNumber} for blocks ${from} to ${to}`;
+      throw this.error('bad_data', message);
+    }
+    return this.timestamped(logs, last);
+  }
+
+  private assertChain(answered: number): void {
+    if (answered === this.expectedChainId) return;
+    throw this.answers.error('wrong_chain', 'eth_chainId', wrongChainWords(this.expectedChainId!, answered));
+  }
+
+  /** Without batches nothing ties a range's logs to a node that has its last block: it must lie well below the head. */
+  private async assertDeep(last: BlockHeader): Promise<void> {
+    if (this.headTime - last.timestamp < UNBATCHED_MARGIN_SECONDS) {
+      const [reply] = await this.connection.send([blockCall('latest')], 'history');
+      this.headTime = Math.max(this.headTime, this.answers.header(reply!)?.timestamp ?? 0);
+    }
+    if (this.headTime - last.timestamp >= UNBATCHED_MARGIN_SECONDS) return;
+    const message = `takes no batches, so block ${last.number} must be ${UNBATCHED_MARGIN_SECONDS} s below its head before its logs can be believed`;
+    throw this.error('head_behind', message);
+  }
+
+  /** Gives every log its block's time: from the log where the node tells it, else from headers, in batches. */
+  private async timestamped(logs: readonly RpcLog[], last: BlockHeader): Promise<ChainLog[]> {
+    const hashes = new Map<number, string>([[last.number, last.hash]]);
+    for (const { blockNumber, blockHash } of logs) {
+      if ((hashes.get(blockNumber) ?? blockHash) !== blockHash) {
+        throw this.error('bad_data', `two hashes for block ${blockNumber}`);
+      }
+      hashes.set(blockNumber, blockHash);
+    }
+    const without = [
+      ...new Set(logs.filter((l) => l.blockTimestamp === undefined).map((l) => l.blockNumber)),
+    ];
+    const headers = await this.answers.headersAt(
+      without.filter((number) => number !== last.number),
+      'history',
+    );
+    const times = new Map([...headers, last].map((header) => [header.hash, header.timestamp]));
+    return logs.map((log) => {
+      const blockTimestamp = log.blockTimestamp ?? times.get(log.blockHash);
+      if (blockTimestamp !== undefined) return { ...log, blockTimestamp };
+      throw this.error('bad_data', `block ${log.blockNumber} has another hash than its logs`);
+    });
+  }
+
+  private error(kind: RpcErrorKind, message: string): RpcError {
+    return this.answers.error(kind, 'eth_getLogs', message);
+  }
+}
+
+/** @throws RpcError when there is a log that the filter doesn't ask for. */
+export function assertWanted(answers: AnswerReader, logs: readonly RpcLog[], filter: LogFilter): void {
+  const stray = logs.find((log) => !isWanted(log, filter));
+  if (!stray) return;
+  const message = `answered a log that wasn't asked for: ${stray.address} ${stray.topics[0]} in block ${stray.blockNumber}`;
+  throw answers.error('bad_data', 'eth_getLogs', message);
+}
