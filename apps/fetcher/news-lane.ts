@@ -18,9 +18,16 @@ const FINALITY_INTERVAL_MS = 1_000;
  * `replaced`: blocks of ours that the chain no longer has, 0 but for a reorg.
  */
 export type Step =
-  | { readonly outcome: 'idle' | 'full'; readonly head: BlockHeader | null }
-  | { readonly outcome: 'said'; readonly head: BlockHeader; readonly replaced: number }
-  | { readonly outcome: 'paused'; readonly head: BlockHeader; readonly reason: string };
+  | { readonly outcome: 'full' }
+  | ({ readonly outcome: 'idle' } & Shown)
+  | ({ readonly outcome: 'said'; readonly replaced: number } & Shown)
+  | ({ readonly outcome: 'paused'; readonly reason: string } & Shown);
+
+/** The endpoint's head, and the height of its final block. */
+interface Shown {
+  readonly head: BlockHeader;
+  readonly final: number;
+}
 
 /** How a chain is followed. */
 export interface NewsOptions {
@@ -40,13 +47,14 @@ export class NewsLane {
 
   /** One look at the chain and what follows from it. @throws RpcUnavailable, BrokerUnavailable */
   async step(lead: Lead): Promise<Step> {
-    if (lead.unapplied >= WINDOW) return { outcome: 'full', head: null };
+    if (lead.unapplied >= WINDOW) return { outcome: 'full' };
     const looked = await this.client.use((endpoint) => this.look(endpoint, lead));
-    const { head, decision } = looked;
+    const { head, final, decision } = looked;
     if (decision.kind === 'pause') {
       return {
         outcome: 'paused',
         head,
+        final,
         reason: `the RPC's head ${head.number} is behind ours ${lead.known.segment.top}`,
       };
     }
@@ -56,19 +64,19 @@ export class NewsLane {
         // the first piece stands on the fork point, each later one on the tip of the one before
         await lead.advance(piece[0] === looked.blocks[0] ? decision.above : piece[0]!.number - 1, piece);
       }
-      return { outcome: 'said', head, replaced: looked.replaced };
+      return { outcome: 'said', head, final, replaced: looked.replaced };
     }
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
       const missed = await lead.unproven.lookAgain(this.client, this.options.filter, decision.number);
       if (missed !== null) {
         lead.restateFrom(missed);
-        return { outcome: 'said', head, replaced: 0 };
+        return { outcome: 'said', head, final, replaced: 0 };
       }
       await lead.finality(decision.number, decision.hash);
-      return { outcome: 'said', head, replaced: 0 };
+      return { outcome: 'said', head, final, replaced: 0 };
     }
-    return { outcome: 'idle', head };
+    return { outcome: 'idle', head, final };
   }
 
   /** All of one step is read from one endpoint, so that it is one consistent view. */
@@ -86,7 +94,7 @@ export class NewsLane {
     const seen: Seen = { head: head.number, safe, fork };
     const decision = decide(known, seen);
     const said = await this.blocks(endpoint, lead, decision, head);
-    return { head, decision, replaced: top < 0 ? 0 : top - fork, ...said };
+    return { head, final: safe.number, decision, replaced: top < 0 ? 0 : top - fork, ...said };
   }
 
   /** The highest height, at most the endpoint's head, where its hash equals ours; the recorded finality at least. */
