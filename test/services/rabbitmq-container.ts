@@ -41,6 +41,7 @@ export async function startContainer(): Promise<RabbitMqNode> {
       await docker('start', container);
       await untilAnswers(container, port);
     },
+    control: (...words) => docker('exec', container, 'rabbitmqctl', ...words),
     stop: remove,
   };
 }

@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { spawnOwned } from '#apps/local/owned-process.js';
 
 /** A private broker, which a test may treat as it likes. */
@@ -14,6 +16,8 @@ export interface RabbitMqNode {
   kill(): Promise<void>;
   /** After `kill`: the same data on the same port. Resolves when the broker answers. */
   restart(): Promise<void>;
+  /** Runs rabbitmqctl on it. */
+  control(...words: string[]): Promise<void>;
   /** Ends the broker and removes its data. */
   stop(): Promise<void>;
 }
@@ -51,14 +55,15 @@ export function findRabbitMq(): string | undefined {
 export async function startMachineNode(): Promise<RabbitMqNode> {
   const dir = mkdtempSync(join(tmpdir(), 'event-monitor-rabbitmq-'));
   const port = await freePort();
-  let end = await startServer(dir, port);
+  let { end, control } = await startServer(dir, port);
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
     kill: () => end('SIGKILL'),
     async restart() {
-      end = await startServer(dir, port);
+      ({ end, control } = await startServer(dir, port));
     },
+    control: (...words) => control(words),
     async stop() {
       await end('SIGTERM');
       rmSync(dir, { recursive: true, force: true });
@@ -66,8 +71,14 @@ export async function startMachineNode(): Promise<RabbitMqNode> {
   };
 }
 
-/** @returns what ends the broker; resolves when that answers. */
-async function startServer(dir: string, port: number): Promise<(signal: NodeJS.Signals) => Promise<void>> {
+/** What a started server is ended and controlled with. */
+interface StartedServer {
+  end(signal: NodeJS.Signals): Promise<void>;
+  control(words: readonly string[]): Promise<void>;
+}
+
+/** Resolves when the broker answers. */
+async function startServer(dir: string, port: number): Promise<StartedServer> {
   const scripts = findRabbitMq();
   if (!scripts) throw new Error('no rabbitmq-server is installed');
   const epmdPort = await freePort();
@@ -87,7 +98,10 @@ async function startServer(dir: string, port: number): Promise<(signal: NodeJS.S
       `RabbitMQ on 127.0.0.1:${port} ${(error as Error).message}. Its last words:\n${server.output()}`,
     );
   }
-  return end;
+  const control = async (words: readonly string[]) => {
+    await promisify(execFile)(join(scripts, 'rabbitmqctl'), words, { env });
+  };
+  return { end, control };
 }
 
 /** Resolves when an AMQP broker answers on 127.0.0.1:`port`; rejects when `gone` resolves first or after START_PATIENCE_MS. */
