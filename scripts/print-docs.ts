@@ -97,6 +97,10 @@ function metrics(): string {
           'a reorg went below finality: [operations.md](operations.md)',
         ],
         ['`event_monitor_chain_state{state="unled"} == 1` for 1 min', 'no fetcher leads the chain'],
+        [
+          '`event_monitor_chain_state{state="stuck"} == 1` for 5 min',
+          'the chain moves on and nothing follows: its reason in `chains` says what it waits for',
+        ],
         ['`event_monitor_queue_messages{queue="dead"} > 0`', 'a message that no worker could store'],
         [
           '`increase(event_monitor_undecodable_logs[1h]) > 0`',

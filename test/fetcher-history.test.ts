@@ -15,12 +15,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A history lane over an RPC that has no logs and a broker that takes everything and keeps it from the workers. */
-function laneOf() {
+/** A history lane over an RPC that has no logs and a broker that takes everything and keeps it from the workers. @param depth of its queue. */
+function laneOf(depth = () => 1) {
   const published: string[] = [];
   const endpoint = { logsFrom: async (_from: number, to: number) => ({ to, logs: [] }) };
   const client = { use: (work: (e: typeof endpoint) => unknown) => work(endpoint) } as unknown as ChainClient;
   const broker = {
+    trouble: null,
+    depth: async () => depth(),
     publish: async (_lane: unknown, { from, to }: FinalStatement) => {
       published.push(`${from}-${to}`);
     },
@@ -34,9 +36,10 @@ function laneOf() {
     emptyHeights: [],
   };
   const lead = new Lead(1, [source], broker, taken);
-  const lane = new HistoryLane({ client, broker, batchSize: 10 }, (error) => {
+  const failed = (error: unknown) => {
     throw error;
-  });
+  };
+  const lane = new HistoryLane({ client, broker, batchSize: 10 }, { said: () => {}, failed });
   /** What is said when the ledger covers [1, `stored`] of [1, 20], `after` ms later. */
   const said = async (after: number, stored = 0) => {
     vi.advanceTimersByTime(after);
@@ -60,4 +63,21 @@ test('what no worker stores is said again ever more rarely, so that the queue do
   // the first range is stored: the second may be lost, and waits no longer than at first
   expect(await said(0, 10)).toEqual([]);
   expect(await said(0, 10)).toEqual(['11-20']);
+});
+
+test('what is lost while nothing was stored for hours is said again in a minute once the queue is empty, and not while it holds messages', async () => {
+  let waiting = 2;
+  const said = laneOf(() => waiting);
+  await said(0);
+  // workers are away for a day: the same ranges are said a few times, not once a minute
+  let times = 0;
+  for (let minute = 0; minute < 24 * 60; minute++) times += (await said(MINUTE)).length / 2;
+  expect(times).toBeLessThan(30);
+  // the queue is deleted, and workers are back: there is nothing for them
+  waiting = 0;
+  const lost: string[] = [];
+  for (let minute = 0; minute < 2; minute++) lost.push(...(await said(MINUTE)));
+  expect(lost).toEqual(['1-10', '11-20']);
+  waiting = 2;
+  for (let minute = 0; minute < 30; minute++) expect(await said(MINUTE)).toEqual([]);
 });

@@ -1,5 +1,6 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, inject, test } from 'vitest';
 import { HealthServer } from '#libs/telemetry/health-server.js';
+import { createDatabase } from './services/postgres.js';
 import { query } from './services/query.js';
 import { CHAIN_ID, Simulation } from './services/simulation.js';
 import type { SystemProcess } from './services/system.js';
@@ -133,4 +134,17 @@ test('an API answers before there is a schema or a broker, and says what it wait
     body: expect.stringMatching(/^not ready\npostgres: Postgres does not answer/),
   });
   expect(body).not.toMatch(/hidden|nobody/);
+}, 60_000);
+
+test('a database without its schema is told once, with the command that makes it', async () => {
+  const { system } = await startSystem();
+  const { url, drop } = await createDatabase(inject('postgresUrl'));
+  const worker = await healthUrl(await system.start('worker', { DATABASE_URL: url }));
+  const { body } = await until('the reason', async () => {
+    const ready = await text(`${worker}/readyz`);
+    return ready.body.includes('migrations') ? ready : undefined;
+  });
+  expect(body.match(/npm run migrate/g)).toHaveLength(1);
+  await system.stop();
+  await drop();
 }, 60_000);

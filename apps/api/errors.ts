@@ -19,8 +19,9 @@ export function maskError(error: unknown, logger: Logger): Error {
   }
   const cause = (error as { originalError?: unknown }).originalError ?? error;
   const id = randomUUID();
-  logger.error({ err: cause, errorId: id }, 'a request failed');
   const away = isConnectionError(cause);
+  // a database that is away is told once, by who reads the commit log, and not for every request
+  logger[away ? 'debug' : 'error']({ err: cause, errorId: id }, 'a request failed');
   const message = away ? 'The database is not available at the moment; try again.' : `Internal error ${id}.`;
   const code = away ? 'DATABASE_UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
   const { nodes, path } = error instanceof GraphQLError ? error : { nodes: undefined, path: undefined };

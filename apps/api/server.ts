@@ -58,6 +58,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   http.handle((request, response) => {
     if (!answerPage(request, response)) void yoga(request, response);
   });
+  http.check('feed', () => feed.problem);
   feed.start(options.broker);
   progress.start();
   const endMeasuring = measureChains(progress);

@@ -1,11 +1,9 @@
 import { hostname } from 'node:os';
-import type { Broker } from '#libs/broker/broker.js';
-import { BrokerUnavailable } from '#libs/broker/broker.js';
-import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
+import { type Broker, BrokerUnavailable } from '#libs/broker/broker.js';
+import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { ChainConfig } from '#libs/config/config.js';
 import type { Database } from '#libs/database/database.js';
 import {
-  type ChainState,
   type LaneProgress,
   LEASE_SECONDS,
   readProgress,
@@ -17,11 +15,12 @@ import {
   type WantedSource,
 } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { pause } from '#libs/telemetry/run-process.js';
-import { type ChainCondition, stateAfter } from './chain-condition.js';
+import type { ChainCondition } from './chain-condition.js';
 import { HistoryLane } from './history-lane.js';
 import { Lead } from './lead.js';
-import type { NewsLane } from './news-lane.js';
+import type { NewsLane, Step } from './news-lane.js';
 
 /** How often the lease is renewed, and a standby looks whether it is free. */
 const RENEW_MS = 2_000;
@@ -29,11 +28,12 @@ const RENEW_MS = 2_000;
 const PLAN_MS = 500;
 /** How often a leader looks whether its window has room again. */
 const WINDOW_MS = 50;
-/** A failure of history is told for this long after the last one: a try takes some seconds. */
-const HISTORY_FAILED_MS = 20_000;
 /** Patience with statements that nobody applies, before the leader takes over from itself: doubling from first to last. */
 const PATIENCE_FIRST_MS = 10_000;
 const PATIENCE_LAST_MS = 60_000;
+/** Waits before a broker that refused a statement gets the next one, doubling from first to last. */
+const REFUSED_FIRST_MS = 250;
+const REFUSED_LAST_MS = 30_000;
 
 /** What a follower works with. */
 export interface FollowerParts {
@@ -54,17 +54,19 @@ type TermEnd = 'stopped' | 'lost' | 'retake';
 export class ChainFollower {
   private readonly holder = `${hostname()}:${process.pid}:${Math.random().toString(36).slice(2, 8)}`;
   private patienceMs = PATIENCE_FIRST_MS;
+  private refusedMs = REFUSED_FIRST_MS;
   private head: { number: number; timestamp: number } | null = null;
-  private state: ChainState = 'starting';
-  private reason: string | null = null;
-  private historyFailed = { reason: '', at: Number.NEGATIVE_INFINITY };
   private newHead: (() => void) | null = null;
-  private standing = false;
+  /** Of the database, as a rule. */
+  private readonly outage: OutageLog;
   private stopping = false;
   /** Outlives the terms of this process: history is true for ever. Null: what was under way may be lost, begin anew. */
   private history: HistoryLane | null = null;
 
-  constructor(private readonly parts: FollowerParts) {}
+  constructor(private readonly parts: FollowerParts) {
+    this.outage = new OutageLog(parts.logger, 'going on');
+    parts.condition.publishesTo(parts.broker);
+  }
 
   /** Runs until `stop`; errors of the database, the broker and the RPC are waited out. */
   async run(stop: AbortSignal): Promise<void> {
@@ -77,9 +79,10 @@ export class ChainFollower {
     while (!stop.aborted) {
       try {
         lead = await this.tryTakeOver(end === 'retake' ? lead : null);
+        if (end !== 'retake') this.parts.condition.stalls.restart();
         end = lead ? await this.leadUntil(lead, stop) : await this.standBy(stop);
       } catch (error) {
-        this.parts.logger.warn(`waiting: ${(error as Error).message}`);
+        this.outage.failed(`waiting: ${(error as Error).message}`);
         await pause(RENEW_MS, stop);
       }
     }
@@ -96,8 +99,8 @@ export class ChainFollower {
       sources,
       ownTerm: own?.term,
     });
+    this.outage.ended();
     if (!taken) return null;
-    this.standing = false;
     logger.info(
       `leading, term ${taken.term}: ${taken.segment.size} unfinalized blocks stored, finalized ${taken.finalizedBlock ?? 'nothing'}`,
     );
@@ -110,9 +113,7 @@ export class ChainFollower {
   }
 
   private async standBy(stop: AbortSignal): Promise<TermEnd> {
-    if (!this.standing) this.parts.logger.info('standing by: another fetcher leads');
-    this.standing = true;
-    this.parts.condition.is('standby', null);
+    this.parts.condition.standsBy();
     await pause(RENEW_MS, stop);
     return 'lost';
   }
@@ -128,7 +129,6 @@ export class ChainFollower {
       this.sayHistory(lead, this.history, signal),
     ];
     this.parts.condition.leads(true);
-    this.parts.condition.is(this.state, this.reason);
     const end = await Promise.race(parts).finally(() => term.abort());
     await Promise.allSettled(parts);
     this.parts.condition.leads(false);
@@ -140,9 +140,10 @@ export class ChainFollower {
   }
 
   private newHistory(): HistoryLane {
-    const { client, broker, config } = this.parts;
-    return new HistoryLane({ client, broker, batchSize: config.batchSize }, (error) =>
-      this.noteHistoryFailure(error),
+    const { client, broker, config, condition } = this.parts;
+    return new HistoryLane(
+      { client, broker, batchSize: config.batchSize },
+      { said: () => condition.historySaid(), failed: (error) => condition.historyFailed(error) },
     );
   }
 
@@ -156,21 +157,23 @@ export class ChainFollower {
         if (!progress) return 'lost';
         renewed = started;
         this.progressed(lead, progress);
+        this.parts.condition.stalls.finalIs(progress.finalizedBlock);
+        await this.parts.condition.stalls.lookForWorkers(this.parts.broker, this.parts.config.chainId);
         await this.report();
+        this.outage.ended();
       } catch (error) {
-        this.parts.logger.warn(`the lease can't be renewed: ${(error as Error).message}`);
+        this.noteFailure(error);
       }
+      this.parts.condition.tell();
       if (performance.now() - renewed > LEASE_SECONDS * 1_000) return 'lost';
-      if (lead.waitedMs > this.patienceMs && this.parts.broker.connected) return this.losePatience(lead);
+      if (lead.waitedMs > this.patienceMs && this.parts.broker.trouble === null) return this.losePatience();
       await pause(RENEW_MS, stop);
     }
     return 'stopped';
   }
 
   /** Statements were lost, or no worker applies them: say everything again in a new term, and be more patient then. */
-  private losePatience(lead: Lead): TermEnd {
-    const waited = Math.round(lead.waitedMs / 1_000);
-    this.setState('stuck', `no worker has applied a statement for ${waited} s: are workers running?`);
+  private losePatience(): TermEnd {
     this.patienceMs = Math.min(this.patienceMs * 2, PATIENCE_LAST_MS);
     return 'retake';
   }
@@ -178,15 +181,15 @@ export class ChainFollower {
   private progressed(lead: Lead, progress: LaneProgress): void {
     if (!lead.progressed(progress)) return;
     this.patienceMs = PATIENCE_FIRST_MS;
-    if (this.state === 'stuck') this.setState('following', null);
+    this.refusedMs = REFUSED_FIRST_MS;
+    this.parts.condition.stalls.newsStored(lead.unapplied);
   }
 
   private async sayNews(lead: Lead, stop: AbortSignal): Promise<TermEnd> {
     while (!stop.aborted) {
       const wait = await this.newsStep(lead);
       if (wait === 'retake') {
-        this.history = null;
-        while (!this.parts.broker.connected && !stop.aborted) await pause(WINDOW_MS, stop);
+        await this.untilPublishable(stop);
         return 'retake';
       }
       if (wait > 0) await this.untilNewHead(wait, stop);
@@ -194,35 +197,58 @@ export class ChainFollower {
     return 'stopped';
   }
 
+  /** A broker that is away may come back without its queues; one that refuses isn't asked in a loop. */
+  private async untilPublishable(stop: AbortSignal): Promise<void> {
+    const { broker } = this.parts;
+    if (broker.trouble !== null) this.history = null;
+    await pause(this.refusedMs, stop);
+    this.refusedMs = Math.min(this.refusedMs * 2, REFUSED_LAST_MS);
+    while (broker.trouble !== null && !stop.aborted) await pause(WINDOW_MS, stop);
+  }
+
   /** @returns how long to wait before the next step, in milliseconds, or that a statement may be lost. */
   private async newsStep(lead: Lead): Promise<number | 'retake'> {
-    const { pollingIntervalMs } = this.parts.config;
+    const { news, config } = this.parts;
     try {
-      if (lead.unapplied) {
-        const progress = await readProgress(this.parts.database.statements, {
-          chainId: this.parts.config.chainId,
-          term: lead.term,
-        });
-        if (progress) this.progressed(lead, progress);
-      }
-      const step = await this.parts.news.step(lead);
-      this.parts.condition.underWay({ statements: lead.unapplied });
-      if (step.head) this.head = { number: step.head.number, timestamp: step.head.timestamp };
+      await this.readNewsProgress(lead);
+      const step = await news.step(lead);
+      this.noteStep(lead, step);
       if (step.outcome === 'full') return WINDOW_MS;
-      if (step.outcome === 'said' && step.replaced) this.noteReorg(step.replaced);
-      if (step.outcome === 'paused') this.setState('paused', step.reason);
-      else if (this.state !== 'stuck') this.setState('following', this.historyProblem);
-      return step.outcome === 'said' ? 0 : pollingIntervalMs;
+      return step.outcome === 'said' ? 0 : config.pollingIntervalMs;
     } catch (error) {
-      this.noteFailure(error);
+      const isKnown = this.noteFailure(error);
       // the statement may be lost, and with it every later one of the term: say all again in a new one
-      return error instanceof BrokerUnavailable ? 'retake' : pollingIntervalMs;
+      if (error instanceof BrokerUnavailable) return 'retake';
+      return isKnown ? config.pollingIntervalMs : Math.max(RENEW_MS, config.pollingIntervalMs);
     }
   }
 
-  private async sayHistory(lead: Lead, history: HistoryLane, stop: AbortSignal): Promise<TermEnd> {
+  private async readNewsProgress(lead: Lead): Promise<void> {
+    if (!lead.unapplied) return;
     const { database, config } = this.parts;
+    const key = { chainId: config.chainId, term: lead.term };
+    const progress = await readProgress(database.statements, key);
+    if (progress) this.progressed(lead, progress);
+  }
+
+  private noteStep(lead: Lead, step: Step): void {
+    const { condition } = this.parts;
+    condition.underWay({ statements: lead.unapplied });
+    condition.stalls.newsWait(lead.unapplied);
+    if (step.outcome === 'full') return;
+    const { head, final } = step;
+    this.head = { number: head.number, timestamp: head.timestamp };
+    condition.stalls.sawChain(head.number, final);
+    if (step.outcome === 'idle' && !lead.unapplied) condition.stalls.newsIdle();
+    if (step.outcome === 'said' && step.replaced) condition.reorg(step.replaced);
+    if (step.outcome === 'paused') condition.found('paused', step.reason);
+    else condition.found('following');
+  }
+
+  private async sayHistory(lead: Lead, history: HistoryLane, stop: AbortSignal): Promise<TermEnd> {
+    const { database, config, condition } = this.parts;
     while (!stop.aborted) {
+      let wait = history.outstanding ? PLAN_MS / 5 : PLAN_MS;
       try {
         const progress = await readProgress(database.statements, {
           chainId: config.chainId,
@@ -230,11 +256,13 @@ export class ChainFollower {
         });
         if (!progress) return 'lost';
         history.plan(lead, await readSources(database.statements, config.chainId), progress.finalizedBlock);
-        this.parts.condition.underWay({ ranges: history.outstanding });
+        condition.underWay({ ranges: history.outstanding });
+        condition.stalls.historyWaits(history.published, history.waitedMs);
       } catch (error) {
         this.noteFailure(error);
+        wait = RENEW_MS;
       }
-      await pause(history.outstanding ? PLAN_MS / 5 : PLAN_MS, stop);
+      await pause(wait, stop);
     }
     return 'stopped';
   }
@@ -247,43 +275,17 @@ export class ChainFollower {
     this.newHead = null;
   }
 
-  private noteReorg(depth: number): void {
-    this.parts.logger.info(`reorg: ${depth} blocks replaced`);
-    this.parts.condition.reorg(depth);
-  }
-
-  /** Why history doesn't go on, while news do; null when it does, or nothing was tried of late. */
-  private get historyProblem(): string | null {
-    return performance.now() - this.historyFailed.at < HISTORY_FAILED_MS ? this.historyFailed.reason : null;
-  }
-
-  /** History that waits (endpoints without an archive, say) doesn't keep the chain from being followed: the reason says so. */
-  private noteHistoryFailure(error: unknown): void {
-    const reason = `the history waits: ${(error as Error).message}`;
-    if (this.historyProblem === null) this.parts.logger.warn(reason);
-    this.historyFailed = { reason, at: performance.now() };
-  }
-
-  private noteFailure(error: unknown): void {
-    if (this.stopping) return;
-    const { message } = error as Error;
-    if (error instanceof RpcUnavailable) this.setState(stateAfter(error), message);
-    else this.parts.logger.warn(message);
-  }
-
-  private setState(state: ChainState, reason: string | null): void {
-    if (state !== this.state) {
-      const say = state === 'following' ? 'info' : 'warn';
-      this.parts.logger[say](reason ? `${state}: ${reason}` : state);
-    }
-    this.state = state;
-    this.reason = reason;
-    this.parts.condition.is(state, reason);
+  /** @returns whether it was the RPC's or the broker's; any other one is waited out, too. */
+  private noteFailure(error: unknown): boolean {
+    if (this.stopping || this.parts.condition.failed(error)) return true;
+    this.outage.failed((error as Error).message);
+    return false;
   }
 
   private async report(): Promise<void> {
     const { chainId, chainName } = this.parts.config;
-    const { holder, state, reason, head } = this;
+    const { holder, head } = this;
+    const { state, reason } = this.parts.condition.current;
     const endpoints = this.parts.client.status();
     const report = { chainId, chainName, holder, state, reason, head, endpoints };
     await reportState(this.parts.database.statements, report);

@@ -6,7 +6,7 @@ import type { Database } from '#libs/database/database.js';
 import { reportState, type WantedSource } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
-import { type ChainCondition, stateAfter } from './chain-condition.js';
+import type { ChainCondition } from './chain-condition.js';
 import { ChainFollower } from './chain-follower.js';
 import { filterOf } from './history-lane.js';
 import { NewsLane } from './news-lane.js';
@@ -83,16 +83,14 @@ async function untilReached(parts: FollowParts, client: ChainClient, stop: Abort
     } catch (error) {
       if (!(error instanceof WrongChain || error instanceof RpcUnavailable)) throw error;
       if (stop.aborted) break;
-      const [state, reason] = [stateAfter(error), error.message];
-      condition.is(state, reason);
+      condition.failed(error);
       const { chainId, chainName } = config;
       const report = {
         chainId,
         chainName,
         holder: '',
         head: null,
-        state,
-        reason,
+        ...condition.current,
         endpoints: client.status(),
       };
       await reportState(database.statements, report).catch(() => {});

@@ -14,7 +14,8 @@ await runService(
     ),
   async (config, service) => {
     const { database, logger, stop } = service;
-    const condition = new ChainCondition(config.chainId);
+    const ofChain = logger.child({ chainId: config.chainId });
+    const condition = new ChainCondition(config.chainId, config, ofChain);
     service.health.check(`chain ${config.chainId}`, () => condition.problem);
     const broker = await service.connectBroker(`fetcher ${config.chainId}`);
     await followChain({ config, database, broker, logger, condition }, stop);

@@ -20,16 +20,22 @@ const FINALITY_INTERVAL_MS = 1_000;
  * `replaced`: blocks of ours that the chain no longer has, 0 but for a reorg.
  */
 export type Step =
-  | { readonly outcome: 'idle' | 'full'; readonly head: BlockHeader | null }
-  | { readonly outcome: 'said'; readonly head: BlockHeader; readonly replaced: number }
-  | { readonly outcome: 'paused'; readonly head: BlockHeader; readonly reason: string };
+  | { readonly outcome: 'full' }
+  | ({ readonly outcome: 'idle' } & Shown)
+  | ({ readonly outcome: 'said'; readonly replaced: number } & Shown)
+  | ({ readonly outcome: 'paused'; readonly reason: string } & Shown);
+
+/** The endpoint's head, and the height of its final block. */
+interface Shown {
+  readonly head: BlockHeader;
+  readonly final: number;
+}
 
 /** What makes an endpoint's head doubtful. */
 type Doubt = 'is behind' | 'ends a shorter branch' | 'stands still';
 
 /** What one endpoint shows, and what follows from it. */
-interface Look {
-  readonly head: BlockHeader;
+interface Look extends Shown {
   readonly decision: Decision;
   /** Blocks of ours that the chain no longer has. */
   readonly replaced: number;
@@ -57,29 +63,29 @@ export class NewsLane {
 
   /** One look at the chain and what follows from it. @throws RpcUnavailable, BrokerUnavailable */
   async step(lead: Lead): Promise<Step> {
-    if (lead.unapplied >= WINDOW) return { outcome: 'full', head: null };
+    if (lead.unapplied >= WINDOW) return { outcome: 'full' };
     const looked = await this.lookForward(lead);
     if ('outcome' in looked) return looked;
-    const { head, decision } = looked;
+    const { head, final, decision } = looked;
     if (decision.kind === 'advance') {
       lead.unproven.said(decision.above, looked.unproven);
       for (const piece of piecesOf(looked.blocks)) {
         // the first piece stands on the fork point, each later one on the tip of the one before
         await lead.advance(piece[0] === looked.blocks[0] ? decision.above : piece[0]!.number - 1, piece);
       }
-      return { outcome: 'said', head, replaced: looked.replaced };
+      return { outcome: 'said', head, final, replaced: looked.replaced };
     }
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
       const missed = await lead.unproven.lookAgain(this.client, this.options.filter, decision.number);
       if (missed !== null) {
         lead.restateFrom(missed);
-        return { outcome: 'said', head, replaced: 0 };
+        return { outcome: 'said', head, final, replaced: 0 };
       }
       await lead.finality(decision.number, decision.hash);
-      return { outcome: 'said', head, replaced: 0 };
+      return { outcome: 'said', head, final, replaced: 0 };
     }
-    return { outcome: 'idle', head };
+    return { outcome: 'idle', head, final };
   }
 
   /**
@@ -106,7 +112,7 @@ export class NewsLane {
       const look =
         doubtful.get('stands still') ?? (behind ? undefined : doubtful.get('ends a shorter branch'));
       if (look) return look;
-      if (behind) return { outcome: 'paused', head: behind.head, reason: error.message };
+      if (behind) return { outcome: 'paused', head: behind.head, final: behind.final, reason: error.message };
       throw error;
     }
   }
@@ -138,7 +144,7 @@ export class NewsLane {
     const seen: Seen = { head: head.number, safe, fork };
     const decision = decide(known, seen);
     const said = await this.blocks(endpoint, lead, decision, seen.safe, head);
-    return { head, decision, replaced: top < 0 ? 0 : top - fork, ...said };
+    return { head, final: safe.number, decision, replaced: top < 0 ? 0 : top - fork, ...said };
   }
 
   /** The highest height, at most the endpoint's head, where its hash equals ours; the recorded finality at least. */

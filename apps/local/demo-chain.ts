@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Miner } from '#apps/devchain/miner.js';
 import { startDevchainServer } from '#apps/devchain/server.js';
 import { openChain, StateFile } from '#apps/devchain/state-file.js';
-import type { ChainConfig } from '#libs/config/config.js';
+import { type ChainConfig, defaultStallPatience } from '#libs/config/config.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 
 const CHAIN_ID = 1337;
@@ -53,6 +53,7 @@ export async function startDemoChain(
       confirmations: null,
       fallbackConfirmations: FINALITY_DEPTH,
       bloomProvesAbsence: true,
+      ...defaultStallPatience,
     },
     async close() {
       miner.stop();

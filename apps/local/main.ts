@@ -45,7 +45,8 @@ await runProcess(async (stop) => {
   const worker = await Worker.start({ database, broker, logger });
   const http = await HealthServer.listen(config);
   http.check('postgres', () => databaseProblem(database));
-  const condition = new ChainCondition(chain.chainId);
+  http.check('storing', () => worker.problem(chain.stalledAfterMs));
+  const condition = new ChainCondition(chain.chainId, chain, logger);
   http.check(`chain ${chain.chainId}`, () => condition.problem);
   const api = await startApi({ ...config, database, broker, logger, http });
   process.stdout.write(banner(api.url, chain.chainName, demo !== null, postgres?.dir ?? null));

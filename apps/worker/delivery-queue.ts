@@ -1,6 +1,7 @@
 import type { Delivery } from '#libs/broker/broker.js';
 import { isPermanent } from '#libs/database/database.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 
 /** Waits before a group that failed is tried again, in milliseconds: doubling from the first to the last. */
 const RETRY_FIRST_MS = 250;
@@ -31,14 +32,31 @@ export class DeliveryQueue {
   private running: Promise<void> | null = null;
   private stopped = false;
   private wake: (() => void) | null = null;
+  private inHand = 0;
+  /** Since when something waits and nothing was settled. */
+  private waitingSince = 0;
+  private lastError: string | null = null;
+  private readonly outage: OutageLog;
 
   constructor(
     private readonly lane: Lane,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.outage = new OutageLog(logger, `${lane.name}: storing again`);
+  }
+
+  /** Why nothing is stored though messages have waited for this long, in words; null while all is well. */
+  problem(patienceMs: number): string | null {
+    const held = this.waiting.length + this.inHand;
+    const waitedMs = performance.now() - this.waitingSince;
+    if (!held || waitedMs < patienceMs) return null;
+    const why = this.lastError ?? 'the database has not answered yet';
+    return `${this.lane.name}: ${held} messages wait and none was stored for ${Math.round(waitedMs / 1_000)} s: ${why}`;
+  }
 
   /** Adds a delivery; it is stored as soon as those before it are. */
   push(delivery: Delivery): void {
+    if (!this.waiting.length && !this.inHand) this.waitingSince = performance.now();
     this.waiting.push(delivery);
     this.running ??= this.run().finally(() => {
       this.running = null;
@@ -57,7 +75,9 @@ export class DeliveryQueue {
     await new Promise(setImmediate);
     while (this.waiting.length && !this.stopped) {
       const group = this.waiting.splice(0, this.lane.groupSize(this.waiting));
+      this.inHand = group.length;
       await this.storeGroup(group);
+      this.inHand = 0;
     }
   }
 
@@ -66,6 +86,7 @@ export class DeliveryQueue {
       try {
         await this.lane.store(group);
         for (const delivery of group) delivery.ack();
+        this.settled();
         return;
       } catch (error) {
         const reason = (error as Error).message;
@@ -75,14 +96,22 @@ export class DeliveryQueue {
             { err: error },
             `${this.lane.name}: a message can't be stored, it goes to the dead-letter queue`,
           );
+          this.settled();
           return group[0]!.reject(`can't be stored: ${reason}`);
         }
-        this.logger.warn(
-          `${this.lane.name}: holding ${group.length} messages, next try in ${wait} ms: ${reason}`,
+        this.lastError = reason;
+        this.outage.failed(
+          `${this.lane.name}: holding ${group.length} messages until they can be stored: ${reason}`,
         );
       }
       await this.pause(wait);
     }
+  }
+
+  private settled(): void {
+    this.waitingSince = performance.now();
+    this.lastError = null;
+    this.outage.ended();
   }
 
   private async storeOneByOne(group: readonly Delivery[]): Promise<void> {

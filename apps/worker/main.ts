@@ -7,10 +7,11 @@ import { Worker } from './worker.js';
 await runService(
   'worker',
   () => workerConfig(process.env),
-  async (_config, service) => {
-    const { database, logger, stop } = service;
+  async ({ stalledAfterMs }, service) => {
+    const { database, logger, health, stop } = service;
     const broker = await service.connectBroker('worker');
     const worker = await Worker.start({ database, broker, logger });
+    health.check('storing', () => worker.problem(stalledAfterMs));
     logger.info('storing what the queues bring');
     await untilStopped(stop);
     await worker.stop();

@@ -64,6 +64,12 @@ export class Worker {
     this.endMeasuring();
   }
 
+  /** Which queues hold messages that were not stored for this long, and why, in words; null while all is well. */
+  problem(patienceMs: number): string | null {
+    const problems = this.queues.map((queue) => queue.problem(patienceMs)).filter((p) => p !== null);
+    return problems.length ? problems.join('; ') : null;
+  }
+
   private queue(lane: ConstructorParameters<typeof DeliveryQueue>[0]): DeliveryQueue {
     const queue = new DeliveryQueue(lane, this.logger);
     this.queues.push(queue);

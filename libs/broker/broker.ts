@@ -77,8 +77,12 @@ export interface Broker {
   deadLetters(limit: number): Promise<DeadLetter[]>;
   /** Number of messages that wait in a queue (not those handed out). */
   depth(queue: Lane | DeadQueue): Promise<number>;
+  /** Number of consumers, in all processes, that a lane's queue has. */
+  consumers(lane: Lane): Promise<number>;
   /** True while the connection is up. */
   readonly connected: boolean;
+  /** Why nothing can be published now, in words (no connection; the broker's memory or disk alarm), or null. */
+  readonly trouble: string | null;
   close(): Promise<void>;
 }
 

@@ -43,6 +43,10 @@ export class InProcessQueue {
     return this.#waiting.length;
   }
 
+  get consumers(): number {
+    return this.#takers.length;
+  }
+
   /** @throws BrokerUnavailable when the queue is full. */
   add(body: Buffer): void {
     if (this.#bytes + body.length > QUEUE_MAX_BYTES) {

@@ -92,8 +92,17 @@ export class InProcessBroker implements Broker {
     return queue.lane === 'dead' ? this.#dead.length : this.#queue(queue).depth;
   }
 
+  async consumers(lane: Lane): Promise<number> {
+    this.#checkOpen();
+    return this.#queue(lane).consumers;
+  }
+
   get connected(): boolean {
     return !this.#closed;
+  }
+
+  get trouble(): string | null {
+    return this.#closed ? 'this broker is closed' : null;
   }
 
   async close(): Promise<void> {

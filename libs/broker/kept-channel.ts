@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel } from 'amqplib';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { BrokerUnavailable } from './broker.js';
+import type { RabbitConnection } from './rabbit-connection.js';
 
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 5_000;
@@ -12,7 +14,8 @@ const SOUND_AFTER_MS = 10_000;
 export interface ChannelRecipe<C extends Channel> {
   /** What it is for, in logs. */
   readonly purpose: string;
-  open(): Promise<C>;
+  readonly connection: RabbitConnection;
+  open(connection: RabbitConnection): Promise<C>;
   /** Declares, binds, consumes on a fresh channel, before anybody else uses it. */
   setup(channel: C): Promise<void>;
   /** Called once for every channel that `setup` saw, when it is gone. */
@@ -25,7 +28,7 @@ export interface ChannelRecipe<C extends Channel> {
  */
 export class KeptChannel<C extends Channel> {
   readonly #recipe: ChannelRecipe<C>;
-  readonly #logger: Logger;
+  readonly #outage: OutageLog;
   readonly #closed = new AbortController();
   readonly #first = Promise.withResolvers<void>();
   #everOpen = false;
@@ -38,7 +41,7 @@ export class KeptChannel<C extends Channel> {
 
   private constructor(recipe: ChannelRecipe<C>, logger: Logger) {
     this.#recipe = recipe;
-    this.#logger = logger;
+    this.#outage = new OutageLog(logger, `the channel for ${recipe.purpose} is open again`);
     this.#loop = this.#keep();
   }
 
@@ -97,7 +100,7 @@ export class KeptChannel<C extends Channel> {
   async #live(): Promise<Error> {
     let reason = new Error('channel closed');
     try {
-      const channel = await this.#recipe.open();
+      const channel = await this.#recipe.open(this.#recipe.connection);
       const gone = Promise.withResolvers<void>();
       channel.on('error', (error) => {
         reason = error;
@@ -117,10 +120,10 @@ export class KeptChannel<C extends Channel> {
     }
     const asked = this.#renewed || this.#closed.signal.aborted;
     this.#renewed = false;
-    if (!asked) {
-      this.#logger.warn(
-        { reason: reason.message },
-        `the channel for ${this.#recipe.purpose} is gone, another is opened`,
+    // a lost connection takes all its channels along, and says so itself
+    if (!asked && this.#recipe.connection.connected) {
+      this.#outage.failed(
+        `the channel for ${this.#recipe.purpose} is gone, another is opened: ${reason.message}`,
       );
     }
     return reason;
@@ -137,6 +140,7 @@ export class KeptChannel<C extends Channel> {
     if (this.#alive !== channel) return;
     this.#current = channel;
     this.#everOpen = true;
+    this.#outage.ended();
     this.#first.resolve();
   }
 

@@ -5,14 +5,16 @@ import amqp, {
   type RecoveringChannelModel,
 } from 'amqplib';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { urlHost } from '#libs/telemetry/redact.js';
 import { BrokerUnavailable } from './broker.js';
 
 /** A dead peer is noticed after two to three of these; RabbitMQ's own default is 60. */
 const HEARTBEAT_SECONDS = 10;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** A process has two connections: in a minute of absence both together try 25 times. */
 const FIRST_DELAY_MS = 100;
-const LONGEST_DELAY_MS = 5_000;
+const LONGEST_DELAY_MS = 10_000;
 
 /** What waiting can't cure, by amqplib's words for it; it doesn't tell what the broker said of the virtual host. */
 const REFUSALS = [
@@ -27,13 +29,14 @@ const REFUSALS = [
 export class RabbitConnection {
   readonly #recovering: RecoveringChannelModel;
   #model: ChannelModel | undefined;
+  #blocked: string | null = null;
 
   private constructor(recovering: RecoveringChannelModel) {
     this.#recovering = recovering;
   }
 
   /**
-   * Connects, however long the broker takes to come up; every failed attempt is logged.
+   * Connects, however long the broker takes to come up.
    * @param name what the broker shows for the connection.
    * @throws BrokerUnavailable when the URL is unreadable, the broker refuses the login or the virtual host, or `signal` gives up.
    */
@@ -69,6 +72,11 @@ export class RabbitConnection {
     return this.#model !== undefined;
   }
 
+  /** Why the broker takes no messages on it, in the broker's words, or null. */
+  get blocked(): string | null {
+    return this.#blocked;
+  }
+
   /** The connection as it is now. @throws BrokerUnavailable when it is down. */
   get model(): ChannelModel {
     if (!this.#model)
@@ -92,24 +100,32 @@ export class RabbitConnection {
   }
 
   #watch(host: string, logger: Logger): void {
+    const outage = new OutageLog(logger, `connected to RabbitMQ at ${host}`);
+    const alarm = new OutageLog(logger, 'RabbitMQ takes messages again');
+    let everConnected = false;
     this.#recovering.on('connect', (model: ChannelModel) => {
       this.#model = model;
-      logger.info({ broker: host }, 'connected to RabbitMQ');
+      if (everConnected) outage.ended();
+      else logger.info(`connected to RabbitMQ at ${host}`);
+      everConnected = true;
     });
     this.#recovering.on('disconnect', (error: Error) => {
       this.#model = undefined;
-      logger.warn({ broker: host, reason: error.message }, 'connection to RabbitMQ lost');
+      this.#blocked = null;
+      alarm.ended();
+      outage.failed(`the connection to RabbitMQ at ${host} is lost, it is tried again: ${error.message}`);
     });
-    this.#recovering.on('reconnect-scheduled', ({ attempt, delay, error }) => {
-      logger.warn(
-        { broker: host, attempt, delayMs: delay, reason: error.message },
-        'RabbitMQ is tried again',
-      );
+    this.#recovering.on('reconnect-scheduled', ({ error }) => {
+      outage.failed(`RabbitMQ at ${host} is tried again: ${error.message}`);
     });
     this.#recovering.on('blocked', (reason: string) => {
-      logger.warn({ broker: host, reason }, 'RabbitMQ takes no messages now (its memory or disk alarm)');
+      this.#blocked = reason;
+      alarm.failed(`RabbitMQ takes no messages now, its memory or disk alarm: ${reason}`);
     });
-    this.#recovering.on('unblocked', () => logger.info({ broker: host }, 'RabbitMQ takes messages again'));
+    this.#recovering.on('unblocked', () => {
+      this.#blocked = null;
+      alarm.ended();
+    });
     // 'disconnect' follows and says the same
     this.#recovering.on('error', () => {});
   }

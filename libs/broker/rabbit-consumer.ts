@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 import type { Consumer, Delivery, Lane } from './broker.js';
 import { Handout } from './delivery.js';
 import { KeptChannel } from './kept-channel.js';
@@ -37,6 +38,7 @@ export class RabbitConsumer implements Consumer {
   readonly #queue: string;
   readonly #idle: NodeJS.Timeout;
   readonly #handout: Handout;
+  readonly #undead: OutageLog;
   #kept!: KeptChannel<Channel>;
   /** The channel that messages may be settled on. They come before the kept channel counts as set up. */
   #channel: Channel | undefined;
@@ -46,6 +48,7 @@ export class RabbitConsumer implements Consumer {
     this.#parts = parts;
     this.#queue = parts.topology.queue(lane);
     this.#handout = new Handout(handler, parts.logger.child({ queue: this.#queue }));
+    this.#undead = new OutageLog(parts.logger, `messages of ${this.#queue} can be dead-lettered again`);
     this.#idle = setTimeout(() => this.#renewIdle(), parts.idleRenewalMs).unref();
   }
 
@@ -61,7 +64,8 @@ export class RabbitConsumer implements Consumer {
     consumer.#kept = await KeptChannel.open<Channel>(
       {
         purpose: `consuming ${queue}`,
-        open: () => parts.connection.createChannel(),
+        connection: parts.connection,
+        open: (connection) => connection.createChannel(),
         setup: async (channel) => {
           consumer.#channel = channel;
           await parts.topology.declare(channel);
@@ -142,7 +146,7 @@ export class RabbitConsumer implements Consumer {
 
   /** Copies the message to the dead-letter queue, for as long as it takes or the message is ours. */
   async #deadLetter(channel: Channel, message: ConsumeMessage, reason: string): Promise<void> {
-    const { publisher, topology, logger } = this.#parts;
+    const { publisher, topology } = this.#parts;
     const to = { exchange: topology.dead, routingKey: '', queue: topology.dead };
     const headers = deadLetterHeaders(this.#queue, reason);
     for (
@@ -153,11 +157,11 @@ export class RabbitConsumer implements Consumer {
       try {
         await publisher.publish(to, message.content, headers);
         this.#ack(channel, message);
+        this.#undead.ended();
         return;
       } catch (error) {
-        logger.warn(
-          { queue: this.#queue, reason: (error as Error).message },
-          'a message can’t be dead-lettered yet',
+        this.#undead.failed(
+          `a message of ${this.#queue} can’t be dead-lettered yet: ${(error as Error).message}`,
         );
         await delay(retryMs);
       }

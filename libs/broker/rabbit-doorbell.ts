@@ -21,7 +21,8 @@ export function listenForRings(
   return KeptChannel.open<Channel>(
     {
       purpose: 'listening to the doorbell',
-      open: () => connection.createChannel(),
+      connection,
+      open: (connected) => connected.createChannel(),
       setup: async (channel) => {
         // a fresh name: the broker may not yet know that the connection which owned the last one is dead
         const queue = `${topology.doorbell}.${randomUUID()}`;

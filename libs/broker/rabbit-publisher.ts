@@ -45,7 +45,7 @@ export class RabbitPublisher {
   #kept!: KeptChannel<ConfirmChannel>;
   #full = false;
   #lastId = 0;
-  #redeclaring: Promise<void> | undefined;
+  #redeclaring: Promise<string> | undefined;
 
   private constructor(topology: Topology, logger: Logger) {
     this.#topology = topology;
@@ -62,7 +62,8 @@ export class RabbitPublisher {
     publisher.#kept = await KeptChannel.open<ConfirmChannel>(
       {
         purpose: 'publishing',
-        open: () => connection.createConfirmChannel(WRITE_BUFFER_FRAMES),
+        connection,
+        open: (connected) => connected.createConfirmChannel(WRITE_BUFFER_FRAMES),
         setup: async (channel) => {
           channel.on('return', (message: Message) => publisher.#noteReturn(message));
           channel.on('drain', () => publisher.#drained());
@@ -159,17 +160,22 @@ export class RabbitPublisher {
 
   /** A queue is gone: declares the topology again, so that the next try finds it. */
   async #failReturned(channel: ConfirmChannel, outgoing: Outgoing): Promise<void> {
-    this.#redeclaring ??= delay(REDECLARE_AFTER_MS)
-      .then(() => this.#topology.declare(channel))
-      .finally(() => {
-        this.#redeclaring = undefined;
-      });
-    const outcome = await this.#redeclaring.then(
+    this.#redeclaring ??= this.#redeclare(channel, outgoing).finally(() => {
+      this.#redeclaring = undefined;
+    });
+    const outcome = await this.#redeclaring;
+    outgoing.settle(unconfirmed(outgoing.to, `${outgoing.returned}: the queue doesn't exist; ${outcome}`));
+  }
+
+  /** @returns what came of it, in words; logged once for all messages that wait for it. */
+  async #redeclare(channel: ConfirmChannel, { to, returned }: Outgoing): Promise<string> {
+    await delay(REDECLARE_AFTER_MS);
+    const outcome = await this.#topology.declare(channel).then(
       () => 'it has been declared again',
       (error: Error) => `declaring it again failed: ${error.message}`,
     );
-    this.#logger.warn({ queue: outgoing.to.queue, reason: outgoing.returned }, `a queue is gone, ${outcome}`);
-    outgoing.settle(unconfirmed(outgoing.to, `${outgoing.returned}: the queue doesn't exist; ${outcome}`));
+    this.#logger.warn({ queue: to.queue, reason: returned }, `a queue is gone, ${outcome}`);
+    return outcome;
   }
 
   #drained(): void {

@@ -124,20 +124,22 @@ class RabbitBroker implements Broker {
   }
 
   async depth(queue: Lane | DeadQueue): Promise<number> {
-    this.#checkOpen();
-    return this.#ask(async (connection) => {
-      const channel = await connection.model.createChannel();
-      channel.on('error', () => {});
-      try {
-        return (await channel.checkQueue(this.#parts.topology.queue(queue))).messageCount;
-      } finally {
-        await channel.close().catch(() => {});
-      }
-    });
+    return (await this.#look(queue)).messageCount;
+  }
+
+  async consumers(lane: Lane): Promise<number> {
+    return (await this.#look(lane)).consumerCount;
   }
 
   get connected(): boolean {
     return this.#parts.publisher.ready && this.#parts.consuming.connected;
+  }
+
+  get trouble(): string | null {
+    const { publisher, publishing } = this.#parts;
+    if (!publishing.connected) return 'RabbitMQ is not connected; it is tried again by itself';
+    if (publishing.blocked !== null) return `RabbitMQ takes no messages now: ${publishing.blocked}`;
+    return publisher.ready ? null : 'RabbitMQ gives no channel to publish on; it is tried again by itself';
   }
 
   async close(): Promise<void> {
@@ -149,6 +151,19 @@ class RabbitBroker implements Broker {
     await publisher.settled(CLOSE_PATIENCE_MS);
     await publisher.close();
     await Promise.all([publishing.close(), consuming.close()]);
+  }
+
+  #look(queue: Lane | DeadQueue): Promise<{ messageCount: number; consumerCount: number }> {
+    this.#checkOpen();
+    return this.#ask(async (connection) => {
+      const channel = await connection.model.createChannel();
+      channel.on('error', () => {});
+      try {
+        return await channel.checkQueue(this.#parts.topology.queue(queue));
+      } finally {
+        await channel.close().catch(() => {});
+      }
+    });
   }
 
   async #ask<T>(question: (connection: RabbitConnection) => Promise<T>): Promise<T> {

@@ -132,7 +132,10 @@ export class ChainClient {
 
   /** After a failure, a new connection or a long time another node may answer: it must show its chain again. */
   private async verify(health: EndpointHealth): Promise<void> {
-    if (health.isVerified) return;
+    if (!health.isVerified) await health.verifyOnce(() => this.askChainId(health));
+  }
+
+  private async askChainId(health: EndpointHealth): Promise<void> {
     const answered = await health.endpoint.chainId();
     const { chainId } = this.options;
     if (answered === chainId) return health.verified();

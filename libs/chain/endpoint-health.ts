@@ -1,4 +1,5 @@
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 import type { Endpoint } from './endpoint.js';
 import { HistoryDepth } from './history-depth.js';
 import type { RpcError, RpcErrorKind } from './rpc-error.js';
@@ -47,12 +48,16 @@ export class EndpointHealth {
   private lastError: RpcError | null = null;
   private verifiedSession: number | null = null;
   private verifiedUntil = 0;
+  private verifying: Promise<void> | null = null;
+  private readonly outage: OutageLog;
 
   constructor(
     readonly endpoint: Endpoint,
     private readonly logger: Logger,
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.outage = new OutageLog(logger, `${endpoint.host} answers again`);
+  }
 
   /** True when it lately lacked blocks that it was asked for. */
   get isBehind(): boolean {
@@ -73,6 +78,14 @@ export class EndpointHealth {
     return this.verifiedSession === this.endpoint.session && this.now() < this.verifiedUntil;
   }
 
+  /** Verifies it; who asks meanwhile waits for the same answer: whoever comes back from a failure is asked one thing first. */
+  verifyOnce(verify: () => Promise<void>): Promise<void> {
+    this.verifying ??= verify().finally(() => {
+      this.verifying = null;
+    });
+    return this.verifying;
+  }
+
   verified(): void {
     this.verifiedSession = this.endpoint.session;
     this.verifiedUntil = this.now() + VERIFIED_MS;
@@ -80,7 +93,7 @@ export class EndpointHealth {
 
   /** @param from oldest block that it served, where it matters. */
   succeeded(from: number | undefined): void {
-    if (this.lastError) this.logger.info(`${this.endpoint.host} answers again`);
+    this.outage.ended();
     this.failures = 0;
     this.lastError = null;
     if (from !== undefined) this.history.served(from);
@@ -91,7 +104,7 @@ export class EndpointHealth {
     if (error.kind === 'head_behind') this.behindUntil = this.now() + BEHIND_MS;
     if (error.kind === 'archive' && from !== undefined) this.refusedHistory(from, error);
     if (notIll.has(error.kind)) return;
-    if (this.lastError?.kind !== error.kind) this.logger.warn(error.message);
+    this.outage.failed(error.message, error.kind);
     const wanted = Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
     this.restUntil = Math.max(this.restUntil, this.now() + Math.max(wanted, this.nextRest(error.kind)));
     this.lastError = error;

@@ -9,6 +9,10 @@ type Env = Readonly<Record<string, string | undefined>>;
 const DEFAULT_BATCH_SIZE = 2_000;
 /** Depth that counts as final for a chain that no list knows and whose node has no `finalized` tag (as indexers elsewhere take). */
 const DEFAULT_CONFIRMATIONS = 64;
+/** Some block times of every chain, and more than a broker or worker takes to be replaced. */
+const DEFAULT_STALLED_AFTER_SECONDS = 60;
+/** Chains that prove themselves to another one move finality in steps of up to an hour. */
+const DEFAULT_FINALITY_STALLED_AFTER_SECONDS = 7_200;
 
 export interface DatabaseConfig {
   readonly databaseUrl: string;
@@ -33,6 +37,12 @@ export interface ApiConfig extends HttpConfig {
   readonly corsOrigins: readonly string[] | 'localhost';
 }
 
+/** What holds where the environment says nothing, for a chain that isn't configured by it. */
+export const defaultStallPatience = {
+  stalledAfterMs: DEFAULT_STALLED_AFTER_SECONDS * 1_000,
+  finalityStalledAfterMs: DEFAULT_FINALITY_STALLED_AFTER_SECONDS * 1_000,
+};
+
 /** One chain as its fetcher follows it. */
 export interface ChainConfig {
   readonly chainId: number;
@@ -52,6 +62,10 @@ export interface ChainConfig {
   /** Depth to use when the node has no `finalized` tag. */
   readonly fallbackConfirmations: number;
   readonly bloomProvesAbsence: boolean;
+  /** Without progress for this long, though there is something to store, the chain is stuck. */
+  readonly stalledAfterMs: number;
+  /** The same for the final block, while the head moves. */
+  readonly finalityStalledAfterMs: number;
 }
 
 const readDatabase = (env: EnvReader): DatabaseConfig => ({
@@ -80,12 +94,22 @@ const readService = (env: EnvReader) => ({ ...readDatabase(env), ...readBroker(e
 /** What every long-running process has. */
 export type ServiceConfig = DatabaseConfig & BrokerConfig & LogConfig & HttpConfig;
 export type FetcherConfig = ServiceConfig & ChainConfig;
+export interface WorkerConfig extends ServiceConfig {
+  /** With messages in hand and none stored for this long it isn't ready. */
+  readonly stalledAfterMs: number;
+}
 
 const readMigrate = (env: EnvReader): DatabaseConfig & LogConfig => ({
   ...readDatabase(env),
   ...readLog(env),
 });
-const readWorker = (env: EnvReader): ServiceConfig => ({ ...readService(env), ...readHealth(env) });
+const readStalledAfterMs = (env: EnvReader): number =>
+  env.withDefault(settings.stalledAfter, DEFAULT_STALLED_AFTER_SECONDS) * 1_000;
+const readWorker = (env: EnvReader): WorkerConfig => ({
+  ...readService(env),
+  ...readHealth(env),
+  stalledAfterMs: readStalledAfterMs(env),
+});
 const readApiProcess = (env: EnvReader): ServiceConfig & ApiConfig => ({
   ...readService(env),
   ...readApi(env),
@@ -112,7 +136,7 @@ export function migrateConfig(env: Env): DatabaseConfig & LogConfig {
 }
 
 /** Settings of a worker. @throws ConfigError naming every bad variable. */
-export function workerConfig(env: Env): ServiceConfig {
+export function workerConfig(env: Env): WorkerConfig {
   const reader = new EnvReader(env);
   return reader.finish(readWorker(reader));
 }
@@ -182,6 +206,9 @@ function readChain(reader: EnvReader, knownEvents: readonly string[]): ChainConf
     confirmations: reader.optional(settings.confirmations) ?? null,
     fallbackConfirmations: known?.confirmations ?? DEFAULT_CONFIRMATIONS,
     bloomProvesAbsence: known?.bloomProvesAbsence ?? true,
+    stalledAfterMs: readStalledAfterMs(reader),
+    finalityStalledAfterMs:
+      reader.withDefault(settings.finalityStalledAfter, DEFAULT_FINALITY_STALLED_AFTER_SECONDS) * 1_000,
   };
 }
 

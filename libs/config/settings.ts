@@ -34,6 +34,18 @@ export const corsOrigins = {
   ),
   unset: 'pages of this machine (localhost)',
 };
+export const stalledAfter = wholeNumber(
+  'STALLED_AFTER_SECONDS',
+  1,
+  86_400,
+  'A fetcher or worker is not ready once it has waited this long for progress though there is something to store.',
+);
+export const finalityStalledAfter = wholeNumber(
+  'FINALITY_STALLED_AFTER_SECONDS',
+  1,
+  604_800,
+  'A fetcher is not ready once the final block has stood still for this long though the head moved on.',
+);
 export const chainId = wholeNumber('CHAIN_ID', 1, MAX_SAFE, 'Chain to follow.');
 const LISTED = 'from the chain list, else required';
 export const chainName = {

@@ -16,7 +16,6 @@ const CLOSE_PATIENCE_MS = 3_000;
 /** What every long-running process works with; opened one by one, closed in reverse. */
 export class Service {
   private broker: Broker | null = null;
-  private waitingFor: string | null = null;
 
   private constructor(
     readonly logger: Logger,
@@ -33,9 +32,7 @@ export class Service {
     logger.info(`health, readiness and metrics: ${health.url}`);
     const database = Database.open(config.databaseUrl);
     health.check('postgres', () => databaseProblem(database));
-    const service = new Service(logger, health, database, stop, config);
-    health.check('start', () => service.waitingFor);
-    return service;
+    return new Service(logger, health, database, stop, config);
   }
 
   /**
@@ -46,27 +43,16 @@ export class Service {
    */
   async connectBroker(name: string, { needed = true } = {}): Promise<Broker> {
     const { config, logger, stop } = this;
-    const waits = (reason: string) => {
-      this.waitingFor = needed ? reason : null;
-    };
-    waits('waiting for Postgres');
-    await untilMigrated(
-      this.database,
-      (reason) => {
-        waits(reason);
-        logger.info(reason);
-      },
-      stop,
-    );
-    waits('waiting for RabbitMQ');
+    if (needed)
+      this.health.check('rabbitmq', () =>
+        this.broker?.connected ? null : `not connected, ${this.broker ? 'reconnecting' : 'connecting'}`,
+      );
+    await untilMigrated(this.database, (reason) => logger.info(reason), stop);
     const { rabbitmqUrl: url, queuePrefix: prefix } = config;
     const broker = await connectRabbit({ url, prefix, logger, name, signal: stop }).catch((error) => {
       stop.throwIfAborted();
       throw error;
     });
-    if (needed)
-      this.health.check('rabbitmq', () => (broker.connected ? null : 'not connected, reconnecting'));
-    this.waitingFor = null;
     this.broker = broker;
     return broker;
   }

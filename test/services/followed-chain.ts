@@ -84,6 +84,8 @@ export class FollowedChain {
       pollingIntervalMs: 20,
       confirmations: null,
       fallbackConfirmations: 20,
+      stalledAfterMs: 60_000,
+      finalityStalledAfterMs: 600_000,
       bloomProvesAbsence: true,
       ...options.config,
     };
@@ -109,8 +111,8 @@ export class FollowedChain {
   startFetcher(config: Partial<ChainConfig> = {}): void {
     const stop = new AbortController();
     const logger = pino({ level: 'info' }, { write: (line: string) => void this.log.push(line) });
-    const condition = new ChainCondition(this.config.chainId);
     const { database, broker } = this;
+    const condition = new ChainCondition(this.config.chainId, this.config, logger);
     const done = followChain(
       { config: { ...this.config, ...config }, database, broker, logger, condition },
       stop.signal,

@@ -42,6 +42,7 @@ export async function startContainer(): Promise<RabbitMqNode> {
       await untilAnswers(container, port);
     },
     lastWords: () => lastWords(container),
+    control: (...words) => docker('exec', container, 'rabbitmqctl', ...words),
     stop: remove,
   };
 }

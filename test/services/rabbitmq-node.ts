@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { spawnOwned } from '#apps/local/owned-process.js';
 
 /** A private broker, which a test may treat as it likes. */
@@ -16,6 +18,8 @@ export interface RabbitMqNode {
   restart(): Promise<void>;
   /** What the broker said of late, to find out why a test failed. */
   lastWords(): Promise<string>;
+  /** Runs rabbitmqctl on it. */
+  control(...words: string[]): Promise<void>;
   /** Ends the broker and removes its data. */
   stop(): Promise<void>;
 }
@@ -53,27 +57,33 @@ export function findRabbitMq(): string | undefined {
 export async function startMachineNode(): Promise<RabbitMqNode> {
   const dir = mkdtempSync(join(tmpdir(), 'event-monitor-rabbitmq-'));
   const port = await freePort();
-  let { end, output } = await startServer(dir, port);
+  let started = await startServer(dir, port);
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
-    kill: () => end('SIGKILL'),
+    kill: () => started.end('SIGKILL'),
     async restart() {
-      ({ end, output } = await startServer(dir, port));
+      started = await startServer(dir, port);
     },
-    lastWords: async () => output(),
+    lastWords: async () => started.output(),
+    control: (...words) => started.control(words),
     async stop() {
-      await end('SIGTERM');
+      await started.end('SIGTERM');
       rmSync(dir, { recursive: true, force: true });
     },
   };
 }
 
-/** @returns what ends the broker, and what it says; resolves when it answers. */
-async function startServer(
-  dir: string,
-  port: number,
-): Promise<{ end: (signal: NodeJS.Signals) => Promise<void>; output: () => string }> {
+/** What a started server is ended and controlled with. */
+interface StartedServer {
+  end(signal: NodeJS.Signals): Promise<void>;
+  control(words: readonly string[]): Promise<void>;
+  /** The last that it said. */
+  output(): string;
+}
+
+/** Resolves when the broker answers. */
+async function startServer(dir: string, port: number): Promise<StartedServer> {
   const scripts = findRabbitMq();
   if (!scripts) throw new Error('no rabbitmq-server is installed');
   const epmdPort = await freePort();
@@ -93,7 +103,10 @@ async function startServer(
       `RabbitMQ on 127.0.0.1:${port} ${(error as Error).message}. Its last words:\n${server.output()}`,
     );
   }
-  return { end, output: server.output };
+  const control = async (words: readonly string[]) => {
+    await promisify(execFile)(join(scripts, 'rabbitmqctl'), words, { env });
+  };
+  return { end, control, output: server.output };
 }
 
 /** Resolves when an AMQP broker answers on 127.0.0.1:`port`; rejects when `gone` resolves first or after START_PATIENCE_MS. */

@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A way to a TCP server that can be cut (connections are refused) or held up (nothing is answered), as servers and networks fail. */
+/** A way to a server (AMQP, Postgres, HTTP) that can be cut (connections are refused), dropped (they end at once) or held up (nothing is answered), as servers and networks fail. */
 export class Wire {
   private readonly sockets = new Set<Socket>();
+  /** Connections so far, also those that came to nothing. */
+  attempts = 0;
   private held = false;
+  private dropping = false;
   private server: Server | null = null;
 
   private port = 0;
@@ -42,6 +45,12 @@ export class Wire {
     await closed;
   }
 
+  /** Ends all connections, and every new one at once. */
+  drop(): void {
+    this.dropping = true;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
   /** Takes connections and bytes, and passes nothing on. */
   hold(): void {
     this.held = true;
@@ -51,6 +60,7 @@ export class Wire {
   /** Passes on again, on the same port. */
   async mend(): Promise<void> {
     this.held = false;
+    this.dropping = false;
     for (const socket of this.sockets) socket.resume();
     if (this.server) return;
     const server = createServer((near) => this.join(near));
@@ -61,6 +71,11 @@ export class Wire {
   }
 
   private join(near: Socket): void {
+    this.attempts++;
+    if (this.dropping) {
+      near.destroy();
+      return;
+    }
     const far = connect(this.target.port, this.target.host);
     for (const [from, to] of [
       [near, far],

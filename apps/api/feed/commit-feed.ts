@@ -12,9 +12,12 @@ import {
 import type { EventDefinition } from '#libs/events/event.js';
 import { eventByName } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 
 /** The doorbell may be lost: the feed looks this often anyway. */
 const LOOK_MS = 1_000;
+/** A feed that has not been read for this long is not live any more. */
+const STALE_MS = 15_000;
 /** Closing waits this long for a look that is under way. */
 const LAST_LOOK_MS = 2_000;
 /** Entries that are read, and kept for all subscribers, at a time. */
@@ -49,11 +52,22 @@ export class CommitFeed {
   private again = false;
   private ringing: Promise<() => Promise<void>> | null = null;
   private closed = false;
+  /** When it was read to its end last; null: never yet. */
+  private readAt: number | null = null;
+  private readonly outage: OutageLog;
 
   constructor(
     private readonly database: Database,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.outage = new OutageLog(logger, 'the commit log can be read again');
+  }
+
+  /** Why subscribers get no more of what is stored, in words; null while they do, and before the first reading. */
+  get problem(): string | null {
+    const ms = performance.now() - (this.readAt ?? performance.now());
+    return ms < STALE_MS ? null : `the commit log has not been read for ${Math.round(ms / 1_000)} s`;
+  }
 
   /** Begins to listen to the doorbell and to look once a second. Works without a database or a broker until they are there. */
   start(broker: Promise<Doorbell> | Doorbell): void {
@@ -132,7 +146,11 @@ export class CommitFeed {
       return;
     }
     this.looking = this.refresh()
-      .catch((error: Error) => this.logger.warn(`the commit log can't be read: ${error.message}`))
+      .then(() => {
+        this.readAt = performance.now();
+        this.outage.ended();
+      })
+      .catch((error: Error) => this.outage.failed(`the commit log can't be read: ${error.message}`))
       .finally(() => {
         this.looking = null;
         if (this.again && !this.closed) {
