@@ -26,7 +26,7 @@ const INTERESTS: readonly Interest[] = [
   { name: 'text', where: { bridge: { in: ['Hop', 'Synapse'] } }, sql: `bridge in ('Hop', 'Synapse')` },
   { name: 'amount', where: { amount: { gte: '1000000000' } }, sql: 'amount >= 1000000000' },
   { name: 'address', where: { token: { eq: USDC } }, sql: `token = ${bytea(USDC)}` },
-  { name: 'block number', where: { blockNumber: { gt: 29_900 } }, sql: 'block_number > 29900' },
+  { name: 'block number', where: { blockNumber: { gt: 9_900 } }, sql: 'block_number > 9900' },
   {
     name: 'or and not',
     where: { or: [{ not: { toChainId: { in: ['8453', '42161'] } } }, { logIndex: { lt: 1 } }] },

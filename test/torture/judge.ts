@@ -9,7 +9,7 @@ import type { Listener } from './audience.js';
 import { GATEWAY, type TorturedChain, type World } from './world.js';
 
 /** So long the system may take to become equal to the chain once the faults have stopped. */
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 180_000;
 /** Differences of one kind that are told. */
 const TOLD = 5;
 

@@ -24,6 +24,9 @@ const ENVIRONMENT = {
   LOG_LEVEL: 'info',
 };
 
+/** How long the system may take to store the tips that the chains had when the faults stopped. */
+const RECOVERY_PATIENCE_MS = 120_000;
+
 export interface TortureOptions {
   readonly seed: number;
   /** How long the faults last. */
@@ -60,6 +63,9 @@ export async function torture({ seed, minutes, say = () => {} }: TortureOptions)
     const calm = performance.now();
     await world.mend();
     await audience.settle();
+    // in vain: then the judge finds out what is wrong
+    await until('the tips to be stored', () => watch.recovered, RECOVERY_PATIENCE_MS).catch(() => {});
+    watch.stop();
     const judge = new Judge(world, system, prefix);
     const findings = [...(await judge.judge(audience.listeners)), ...crew.deserters, ...run.failures];
     const report: TortureReport = {
@@ -82,20 +88,22 @@ export async function torture({ seed, minutes, say = () => {} }: TortureOptions)
       calmMs: performance.now() - calm,
     };
     const missing = missingFor(report);
-    if (findings.length) {
-      for (const { name, process } of crew.posts)
-        say(`--- ${name}
-${process?.output().slice(-3_000)}`);
-      say(`--- RabbitMQ
-${await world.rabbit.lastWords()}`);
-    }
+    if (findings.length) await tellLastWords(world, crew, say);
     return { ...report, missing };
+  } catch (error) {
+    await tellLastWords(world, crew, say);
+    throw error;
   } finally {
     watch.stop();
     await audience.end();
     await system.stop().catch(() => {});
     await world.stop();
   }
+}
+
+async function tellLastWords(world: World, crew: Crew, say: (line: string) => void): Promise<void> {
+  for (const { name, process } of crew.posts) say(`--- ${name}\n${process?.output().slice(-3_000)}`);
+  say(`--- RabbitMQ\n${await world.rabbit.lastWords()}`);
 }
 
 /** The time of the faults. */

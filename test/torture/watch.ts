@@ -68,6 +68,11 @@ export class Watch {
     return this.last.backfilling;
   }
 
+  /** Whether the system has caught up after every attack so far. */
+  get recovered(): boolean {
+    return this.pending.length === 0;
+  }
+
   /** An attack is over: from now on it counts how long the recovery takes. */
   attackEnded(kind: string): void {
     const goals = new Map(this.world.chains.map(({ chain }) => [chain.chainId, chain.head]));
@@ -90,10 +95,10 @@ export class Watch {
     if (position > this.last.position) this.lastCommit = now;
     const tips = new Map(Object.entries(row!.tips ?? {}).map(([id, top]) => [Number(id), top]));
     this.last = { position, tips, backfilling: row!.backfilling };
-    this.pending = this.pending.filter((recovery) => !this.recovered(recovery, now));
+    this.pending = this.pending.filter((recovery) => !this.hasRecovered(recovery, now));
   }
 
-  private recovered({ kind, endedAt, goals }: Recovery, now: number): boolean {
+  private hasRecovered({ kind, endedAt, goals }: Recovery, now: number): boolean {
     const caughtUp = this.world.chains.every(({ chain }) => {
       // a later reorg may have made the chain shorter
       const goal = Math.min(goals.get(chain.chainId)!, chain.head);

@@ -14,16 +14,18 @@ import { Wire } from '../services/wire.js';
 export const GATEWAY = '0x3a23f943181408eac424116af7b7790c94cb97a5';
 
 const CHAINS = [
-  { chainId: 1337, blockTimeMs: 250 },
-  { chainId: 1338, blockTimeMs: 400 },
+  { chainId: 1337, blockTimeMs: 150 },
+  { chainId: 1338, blockTimeMs: 250 },
 ];
 /** Two endpoints each: a fault of one is no fault of the other. */
 const ENDPOINTS = 2;
-const EVENTS_PER_BLOCK = 0.4;
+const EVENTS_PER_BLOCK = 0.6;
 /** For each minute of faults: the history takes about half of it. */
-const HISTORY_BLOCKS = 15_000;
+const HISTORY_BLOCKS = 10_000;
 /** Mean number of blocks between reorgs, besides those of the schedule. */
-const REORG_EVERY = 20;
+const REORG_EVERY = 12;
+/** Below what the system asks for at first: it must find them. */
+const LIMITS = { maxRange: 40, maxResults: 25 };
 const POSTGRES = { max_connections: '300', fsync: 'off', full_page_writes: 'off' };
 
 /** Processes that reach the broker and the database by wires of their own. */
@@ -44,6 +46,7 @@ export class World {
   /** Held by whoever takes a service away, so that two don't at a time. */
   private brokerBusy: Promise<unknown> = Promise.resolve();
   private postgresBusy: Promise<unknown> = Promise.resolve();
+  private brokerUpSince = Number.NEGATIVE_INFINITY;
 
   private constructor(
     readonly chains: readonly TorturedChain[],
@@ -81,7 +84,13 @@ export class World {
       await this.rabbit.kill();
       await lasting(awayMs);
       await this.rabbit.restart();
+      this.brokerUpSince = performance.now();
     });
+  }
+
+  /** How long the broker has been up since its last crash, in milliseconds. */
+  get brokerUpMs(): number {
+    return performance.now() - this.brokerUpSince;
   }
 
   /** Does something with a broker that nobody takes away meanwhile. */
@@ -142,7 +151,7 @@ async function startChain(options: {
   });
   const endpoints = await Promise.all(
     Array.from({ length: ENDPOINTS }, async (_, i) => {
-      const faults = new Faults(`${seed}-${chainId}-${i}`);
+      const faults = new Faults(`${seed}-${chainId}-${i}`, {}, LIMITS);
       return { faults, server: await startDevchainServer({ chain, faults, maxRange: 200 }) };
     }),
   );
