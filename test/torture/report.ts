@@ -2,9 +2,10 @@ import type { FaultKind } from '#apps/devchain/faults.js';
 import { rpcFaultKinds } from './rpc-fault-rates.js';
 import { attackKinds } from './schedule.js';
 import type { Watch } from './watch.js';
+import type { Role } from './world.js';
 
-/** Most resident memory that a process may have at any time. */
-const MEMORY_CAP_BYTES = 400_000_000;
+/** Most resident memory that a process of a role may have at any time; the API serves ten replays at once here. */
+const MEMORY_CAP_BYTES = { fetcher: 300_000_000, worker: 400_000_000, api: 600_000_000 };
 /** The last third of the run may need so much more than the middle third. */
 const MEMORY_GROWTH = 1.2;
 
@@ -58,7 +59,7 @@ export function missingFor(report: TortureReport): string[] {
 /** Memory beyond the bounds, in words. */
 export function memoryFindings({ memory, faultsFrom, faultsTo }: TortureReport): string[] {
   const third = (faultsTo - faultsFrom) / 3;
-  const mean = (role: string, from: number) => {
+  const mean = (role: Role, from: number) => {
     const bytes = memory
       .filter((m) => m.role === role && m.at >= from && m.at < from + third)
       .map((m) => m.bytes);
@@ -68,7 +69,7 @@ export function memoryFindings({ memory, faultsFrom, faultsTo }: TortureReport):
     const worst = Math.max(...memory.filter((m) => m.role === role).map((m) => m.bytes));
     const [middle, last] = [mean(role, faultsFrom + third), mean(role, faultsFrom + 2 * third)];
     return [
-      ...(worst > MEMORY_CAP_BYTES ? [`a ${role} took ${megabytes(worst)}`] : []),
+      ...(worst > MEMORY_CAP_BYTES[role] ? [`a ${role} took ${megabytes(worst)}`] : []),
       ...(middle && last && last > MEMORY_GROWTH * middle
         ? [`${role}s grew from ${megabytes(middle)} to ${megabytes(last)}`]
         : []),

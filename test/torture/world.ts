@@ -23,7 +23,7 @@ const EVENTS_PER_BLOCK = 0.6;
 /** For each minute of faults: the history takes about half of it. */
 const HISTORY_BLOCKS = 10_000;
 /** Mean number of blocks between reorgs, besides those of the schedule. */
-const REORG_EVERY = 12;
+const REORG_EVERY = 6;
 /** Below what the system asks for at first: it must find them. */
 const LIMITS = { maxRange: 40, maxResults: 25 };
 const POSTGRES = { max_connections: '300', fsync: 'off', full_page_writes: 'off' };
