@@ -23,7 +23,12 @@ process.env.TORTURE_MINUTES = values.minutes;
 const vitest = await startVitest(
   'test',
   ['test/torture.test.ts'],
-  // it brings services of its own, which it may kill
-  { watch: false, run: true, globalSetup: [], disableConsoleIntercept: true, reporters: ['default'] },
+  {
+    watch: false,
+    run: true,
+    project: ['torture'],
+    disableConsoleIntercept: true,
+    reporters: ['default'],
+  },
 );
 await vitest.close();
