@@ -20,15 +20,11 @@ for (const [name, value, rule] of [
 }
 process.env.TORTURE_SEED = values.seed;
 process.env.TORTURE_MINUTES = values.minutes;
-const vitest = await startVitest(
-  'test',
-  ['test/torture.test.ts'],
-  {
-    watch: false,
-    run: true,
-    project: ['torture'],
-    disableConsoleIntercept: true,
-    reporters: ['default'],
-  },
-);
+const vitest = await startVitest('test', ['test/torture.test.ts'], {
+  watch: false,
+  run: true,
+  project: ['torture'],
+  disableConsoleIntercept: true,
+  reporters: ['default'],
+});
 await vitest.close();

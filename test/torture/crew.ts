@@ -30,6 +30,14 @@ export class Post {
     });
   }
 
+  /** Its process ended by itself; a supervisor starts the next one. */
+  async succeed(): Promise<void> {
+    this.process = null;
+    this.url = null;
+    await lasting(1_000);
+    await this.start();
+  }
+
   /** kill -9, and a successor after a while. */
   async crash(awayMs: number): Promise<void> {
     const { process } = this;
@@ -64,8 +72,11 @@ export class Post {
 /** The running system: two fetchers for each chain, three workers, two APIs. */
 export class Crew {
   readonly posts: Post[] = [];
-  /** Processes that ended by themselves: none may. */
+  /** Processes that ended by themselves without a reason to: none may. */
   readonly deserters: string[] = [];
+  /** Fetchers that refused to start because an endpoint showed another chain, as documented (exit code 2). */
+  refusals = 0;
+  private readonly succeeding = new Set<Promise<void>>();
 
   constructor(
     private readonly system: System,
@@ -87,6 +98,11 @@ export class Crew {
 
   async start(): Promise<void> {
     await Promise.all(this.posts.map((post) => post.start()));
+  }
+
+  /** Resolves when every post that a refusal left empty is filled again. */
+  async complete(): Promise<void> {
+    await Promise.all(this.succeeding);
   }
 
   /** A post of a role that nothing is being done to. */
@@ -113,8 +129,16 @@ export class Crew {
       if (role === 'api') return this.system.startApi(all);
       return { process: await this.system.start(role, all), url: null };
     };
-    const desert = (post: Post, output: string) =>
+    this.posts.push(new Post(name, role, launch, (post, output) => this.left(post, output)));
+  }
+
+  private left(post: Post, output: string): void {
+    if (!/is of chain .*\(ended with exit code 2\)/s.test(output.slice(-600))) {
       this.deserters.push(`${post.name} ended by itself: ${output.slice(-600)}`);
-    this.posts.push(new Post(name, role, launch, desert));
+      return;
+    }
+    this.refusals++;
+    const succeeded = post.succeed().finally(() => this.succeeding.delete(succeeded));
+    this.succeeding.add(succeeded);
   }
 }

@@ -23,6 +23,8 @@ export interface TortureReport
   readonly duringBackfill: { readonly attacks: number; readonly rpcFaults: number };
   readonly reorgsThatTouchedRows: number;
   readonly resumedElsewhere: number;
+  /** Starts that were refused because an endpoint showed another chain. */
+  readonly refusals: number;
   readonly rows: number;
   /** Pages that were read and followed from their `asOf`. */
   readonly pages: number;
@@ -87,7 +89,7 @@ export function wordsOf(report: TortureReport): string {
     `seed ${report.seed}, ${report.minutes} min of faults, ${report.rows} rows, ${seconds(report.calmMs)} until judged`,
     `attacks: ${total(attacks)} (${share(duringBackfill.attacks, total(attacks))} during backfill): ${counts(attacks)}`,
     `RPC faults: ${total(rpcFaults)} (${share(duringBackfill.rpcFaults, total(rpcFaults))} during backfill): ${counts(rpcFaults)}`,
-    `reorgs that touched rows ${report.reorgsThatTouchedRows}, resumes on another API ${report.resumedElsewhere}, pages followed ${report.pages}`,
+    `reorgs that touched rows ${report.reorgsThatTouchedRows}, resumes on another API ${report.resumedElsewhere}, pages followed ${report.pages}, starts refused for a wrong chain ${report.refusals}`,
     `longest time without a commit ${seconds(report.longestStandstillMs)} (until ${seconds(report.longestStandstillTo - report.faultsFrom)} after the faults began)`,
     'recovery, from the end of the attack until the tips of that moment were stored (median, worst):',
     ...[...recoveries].map(([kind, ms]) => `  ${kind}: ${seconds(median(ms))}, ${seconds(Math.max(...ms))}`),

@@ -5,8 +5,8 @@ const USUAL = 0.003;
 /** Those that take long, or concern every request for a while. */
 const RARE: FaultRates = { timeout: 0.001, behind: 0.001, old_branch: 0.001, wrong_chain: 0.0005 };
 /** Chance of all together that have not. */
-const WANTED = 0.15;
-const WANTED_EACH = 0.04;
+const WANTED = 0.25;
+const WANTED_EACH = 0.1;
 
 /** The kinds that a run must have met. */
 export const rpcFaultKinds: readonly FaultKind[] = faultKinds;

@@ -62,6 +62,7 @@ export async function torture({ seed, minutes, say = () => {} }: TortureOptions)
     say('the faults have stopped');
     const calm = performance.now();
     await world.mend();
+    await crew.complete();
     await audience.settle();
     // in vain: then the judge finds out what is wrong
     await until('the tips to be stored', () => watch.recovered, RECOVERY_PATIENCE_MS).catch(() => {});
@@ -77,6 +78,7 @@ export async function torture({ seed, minutes, say = () => {} }: TortureOptions)
       duringBackfill: run.duringBackfill,
       reorgsThatTouchedRows: await judge.reorgsThatTouchedRows(),
       resumedElsewhere: audience.resumedElsewhere,
+      refusals: crew.refusals,
       rows: await judge.rows(),
       pages: run.pages,
       longestStandstillMs: watch.longestStandstillMs,

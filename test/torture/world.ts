@@ -25,7 +25,7 @@ const HISTORY_BLOCKS = 10_000;
 /** Mean number of blocks between reorgs, besides those of the schedule. */
 const REORG_EVERY = 6;
 /** Below what the system asks for at first: it must find them. */
-const LIMITS = { maxRange: 40, maxResults: 25 };
+const LIMITS = { maxRange: 40, maxResults: 12 };
 const POSTGRES = { max_connections: '300', fsync: 'off', full_page_writes: 'off' };
 
 /** Processes that reach the broker and the database by wires of their own. */
