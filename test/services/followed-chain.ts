@@ -169,11 +169,20 @@ export class FollowedChain {
     await this.endpoints[index]!.close();
   }
 
+  /** Rows that no reorg has removed. */
+  rows(): Promise<number> {
+    return this.count('not removed');
+  }
+
   /** Rows that a reorg has marked removed. */
-  async removedRows(): Promise<number> {
+  removedRows(): Promise<number> {
+    return this.count('removed');
+  }
+
+  private async count(condition: string): Promise<number> {
     const [row] = await query<{ n: string }>(
       this.databaseUrl,
-      'select count(*) as n from socket_bridge_event where removed',
+      `select count(*) as n from socket_bridge_event where ${condition}`,
     );
     return Number(row!.n);
   }
