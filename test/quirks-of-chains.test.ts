@@ -91,7 +91,7 @@ describe('the table equals a chain', () => {
     },
   );
 
-  test('whose blooms leave logs out, once BLOOM_PROVES_ABSENCE says so', async () => {
+  test('whose blooms leave logs out, where the chain list says that they do', async () => {
     await expectFollowed(
       (n) => [{ tx: `${n}` }],
       { bloom: 'other' },
