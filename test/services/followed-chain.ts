@@ -169,6 +169,13 @@ export class FollowedChain {
     await this.endpoints[index]!.close();
   }
 
+  /** Whether all blocks from 1 to the head are stored. */
+  async isCovered(): Promise<boolean> {
+    const { chainId, head } = this.chain;
+    const sources = await coverageOf({ databaseUrl: this.databaseUrl, chainId });
+    return sources.length > 0 && sources.every((source) => coversExactly(source, 1, head));
+  }
+
   /** Rows that no reorg has removed. */
   rows(): Promise<number> {
     return this.count('not removed');
@@ -195,14 +202,7 @@ export class FollowedChain {
     const { chain, databaseUrl } = this;
     const { chainId, address } = chain;
     await this.untilTipFollowed();
-    await until(
-      `coverage of blocks 1 to ${chain.head}`,
-      async () => {
-        const sources = await coverageOf({ databaseUrl, chainId });
-        return sources.length > 0 && sources.every((source) => coversExactly(source, 1, chain.head));
-      },
-      40_000,
-    );
+    await until(`coverage of blocks 1 to ${chain.head}`, () => this.isCovered());
     const range = { fromBlock: 1, toBlock: chain.head, blocksPerRequest: 500 };
     const result = await compareTableWithChain({
       databaseUrl,
