@@ -85,7 +85,7 @@ async function following(nodes: readonly LaggingNode[], taken: Partial<Leadershi
       lead.progressed({ appliedSeq: said.length } as never);
       return said.some((one) => one.kind === 'finality' && one.number === height);
     });
-  return { said, rpcs, untilFinal };
+  return { said, rpcs, untilFinal, step: () => news.step(lead) };
 }
 
 /** Blocks whose last statement has logs. */
@@ -137,6 +137,23 @@ test('blocks that stay empty are asked for once more in one request, and not sai
   expect(
     said.filter(({ kind }) => kind === 'advance').flatMap((one) => (one as AdvanceStatement).blocks),
   ).toHaveLength(51);
+});
+
+test('a first look whose final block is another one by its number is not said: two nodes have answered', async () => {
+  const node = new LaggingNode([]);
+  const { said, rpcs, step } = await following([node]);
+  const honest = rpcs[0]!.answering;
+  rpcs[0]!.answering = (request) => {
+    const answer = honest(request)!;
+    const replies = [answer.body].flat() as { result?: { hash: string } }[];
+    for (const [i, { params }] of [request].flat().entries())
+      if (params[0] === 'finalized') replies[i]!.result!.hash = blockHash(10, 'b');
+    return answer;
+  };
+  await expect(step()).rejects.toThrow('showed it as');
+  expect(said).toEqual([]);
+  rpcs[0]!.answering = honest;
+  await until('the first news', async () => (await step().catch(() => null))?.outcome === 'said');
 });
 
 test('a node that finds a log by range and not by its block’s hash is given up for another', async () => {

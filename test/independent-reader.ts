@@ -179,7 +179,8 @@ function rowOf(log: RawLog, chainId: number, time: number): Row {
     block_number: String(BigInt(log.blockNumber)),
     block_hash: log.blockHash.toLowerCase(),
     block_timestamp: `${time}.000000`,
-    tx_hash: log.transactionHash.toLowerCase(),
+    // documented: a log without a transaction stands under its block's hash
+    tx_hash: (/^0x0+$/.test(log.transactionHash) ? log.blockHash : log.transactionHash).toLowerCase(),
     tx_index: String(BigInt(log.transactionIndex)),
     log_index: String(BigInt(log.logIndex)),
     address: log.address.toLowerCase(),

@@ -35,7 +35,7 @@ export interface ServedChain extends ChainView {
   snapshot(): () => ChainView;
   /**
    * Another branch of the same height that replaces the newest blocks.
-   * @param depth how many, from 1 to what isn't final. @param which gives each its own hashes.
+   * @param depth how many, from 1 up, final ones too. @param which gives each its own hashes.
    */
   sibling(depth: number, which: number): ChainView;
 }

@@ -206,7 +206,7 @@ export class SimulatedChain implements ServedChain {
 
   sibling(depth: number, which: number): SimulatedChain {
     const sibling = SimulatedChain.restore({ ...this.state(), begun: SIBLINGS + which });
-    sibling.reorg({ depth });
+    sibling.reorg({ depth, force: true });
     return sibling;
   }
 

@@ -158,12 +158,13 @@ const alterations: Partial<Record<FaultKind, Alteration>> = {
     return kept.length < logs.length ? kept : null;
   },
   other_block_hash: (logs, asked, view, { draw }, chain) => {
-    const branch = siblingOf(asked, view, draw.below(1_000), chain);
+    const branch = siblingOf(asked, view, draw.below(1_000), chain, chain.finalized);
     const other = branch && logsOn(branch, asked);
     return other && JSON.stringify(other) !== JSON.stringify(logs) ? other : null;
   },
   removed_logs: (logs, asked, view, { draw }, chain) => {
-    const branch = siblingOf(asked, view, draw.below(1_000), chain);
+    // marked as they are they may be of any age
+    const branch = siblingOf(asked, view, draw.below(1_000), chain, 0);
     const gone = (branch ? logsOn(branch, asked) : []).filter(
       ({ blockHash }) => !view.blockByHash(blockHash as string),
     );
@@ -173,15 +174,16 @@ const alterations: Partial<Record<FaultKind, Alteration>> = {
   },
 };
 
-/** A branch of the chain that differs in the newest of the blocks asked for; undefined when they are final. */
+/** A branch of the chain that differs in the newest of the blocks asked for; undefined when none lies above `above`. */
 function siblingOf(
   { to }: AskedBlocks,
   view: ChainView,
   which: number,
   chain: ServedChain,
+  above: number,
 ): ChainView | undefined {
   const highest = Math.min(to, view.head, chain.head);
-  return highest > chain.finalized ? chain.sibling(chain.head - highest + 1, which) : undefined;
+  return highest > above ? chain.sibling(chain.head - highest + 1, which) : undefined;
 }
 
 /** The logs that a call would get on another branch. */

@@ -13,6 +13,7 @@ export interface ChainLog {
   readonly blockHash: string;
   /** Unix time of the block in seconds. */
   readonly blockTimestamp: number;
+  /** The block's hash where a chain gives a log no transaction (zeros). */
   readonly txHash: string;
   readonly txIndex: number;
   /** Index within the block (by the standard; a few chains count per transaction, so it is unique only with `txHash`). */

@@ -1,6 +1,7 @@
 import { id } from 'ethers';
 import { Block } from '#apps/devchain/block.js';
 import type { PlacedTransaction } from '#apps/devchain/block-contents.js';
+import { logsBloom } from '#apps/devchain/bloom.js';
 import type { ChainChange, ChainView, ServedChain } from '#apps/devchain/chain-view.js';
 import { encodeWords, SOCKET_BRIDGE, SOCKET_GATEWAY } from '#apps/devchain/socket-gateway.js';
 import type { BridgeValues } from './gateway.js';
@@ -22,8 +23,8 @@ type Contents = Readonly<Record<number, readonly BuiltEvent[]>>;
 interface HeaderOptions {
   /** Unix time of a block in seconds; by default a second per block. */
   readonly timeOf?: (height: number) => number;
-  /** Logs bloom of all blocks; by default that of their logs. `without` leaves the logs out that are there (as for system logs). */
-  readonly bloom?: 'zero' | 'full' | 'without';
+  /** Logs bloom of all blocks; by default that of their logs. `other` is that of other logs only, as where system logs are left out. */
+  readonly bloom?: 'zero' | 'full' | 'other';
 }
 
 /** A chain of blocks from 0 on. It doesn't change: what follows on it is another branch. */
@@ -34,6 +35,14 @@ export interface Branch {
   /** Tells its blocks from those of others with the same content. */
   readonly name: string;
 }
+
+const BLOOMS = {
+  zero: `0x${'00'.repeat(256)}`,
+  full: `0x${'ff'.repeat(256)}`,
+  other: logsBloom([
+    { address: `0x${'33'.repeat(20)}`, topics: [id('Transfer(address,address,uint256)')], data: '0x' },
+  ]),
+};
 
 let branches = 0;
 
@@ -81,8 +90,7 @@ function blockOn(
   const parentHash = parent?.hash ?? `0x${'00'.repeat(32)}`;
   const hash = id(`block ${number} of ${name} on ${parentHash}`);
   const header = { number, hash, parentHash, timestamp: timeOf(number) };
-  const fills = { zero: '00', without: '00', full: 'ff' };
-  return new Block(header, transactionsOf(events, hash), bloom && `0x${fills[bloom].repeat(256)}`);
+  return new Block(header, transactionsOf(events, hash), bloom && BLOOMS[bloom]);
 }
 
 function transactionsOf(events: readonly BuiltEvent[], blockHash: string): PlacedTransaction[] {

@@ -171,11 +171,27 @@ export class FollowedChain {
     await this.endpoints[index]!.close();
   }
 
+  /** Whether all blocks from 1 to the head are stored. */
+  async isCovered(): Promise<boolean> {
+    const { chainId, head } = this.chain;
+    const sources = await coverageOf({ databaseUrl: this.databaseUrl, chainId });
+    return sources.length > 0 && sources.every((source) => coversExactly(source, 1, head));
+  }
+
+  /** Rows that no reorg has removed. */
+  rows(): Promise<number> {
+    return this.count('not removed');
+  }
+
   /** Rows that a reorg has marked removed. */
-  async removedRows(): Promise<number> {
+  removedRows(): Promise<number> {
+    return this.count('removed');
+  }
+
+  private async count(condition: string): Promise<number> {
     const [row] = await query<{ n: string }>(
       this.databaseUrl,
-      'select count(*) as n from socket_bridge_event where removed',
+      `select count(*) as n from socket_bridge_event where ${condition}`,
     );
     return Number(row!.n);
   }
@@ -188,14 +204,7 @@ export class FollowedChain {
     const { chain, databaseUrl } = this;
     const { chainId, address } = chain;
     await this.untilTipFollowed();
-    await until(
-      `coverage of blocks 1 to ${chain.head}`,
-      async () => {
-        const sources = await coverageOf({ databaseUrl, chainId });
-        return sources.length > 0 && sources.every((source) => coversExactly(source, 1, chain.head));
-      },
-      40_000,
-    );
+    await until(`coverage of blocks 1 to ${chain.head}`, () => this.isCovered());
     const range = { fromBlock: 1, toBlock: chain.head, blocksPerRequest: 500 };
     const result = await compareTableWithChain({
       databaseUrl,
