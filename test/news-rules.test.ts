@@ -54,6 +54,21 @@ test('a reorg marks the rows of the dropped blocks removed and takes back their 
   expect(await ledger.coverage()).toBe('{[10,12)}');
 });
 
+test('a reorg takes back the coverage of every source of the chain, also of those that are not followed now', async () => {
+  const term = await begin();
+  await query(
+    ledger.url,
+    `insert into source (chain_id, address, event, start_block, coverage, retired_at)
+     select chain_id, '\\xbb', event, start_block, coverage, now() from source`,
+  );
+  await ledger.apply(term, 3, { above: 11, blocks: [block(12, 'b', [], 'a')] });
+  const rows = await query<{ coverage: string }>(
+    ledger.url,
+    'select coverage::text from source order by retired_at nulls first',
+  );
+  expect(rows.map(({ coverage }) => coverage)).toEqual(['{[10,13)}', '{[10,12)}']);
+});
+
 test('of blocks that are stated again beside new ones, no row is touched', async () => {
   const term = await begin();
   const blocks = [block(11, 'a', [{ tx: 't11' }]), block(12, 'b', [{ tx: 'other' }], 'a')];
