@@ -2,6 +2,7 @@ import { type ExecFileException, execFile, execFileSync } from 'node:child_proce
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { whenOrphaned } from '#apps/local/owned-process.js';
 import type { Killer, Mutant } from './mutant.js';
 
 /** Longer than the longest test may take. */
@@ -30,6 +31,7 @@ export class TreeCopy {
   private constructor(
     readonly root: string,
     private readonly env: NodeJS.ProcessEnv,
+    private readonly keep: () => void,
   ) {}
 
   /** @param env what the tests find their services by. */
@@ -43,7 +45,7 @@ export class TreeCopy {
       cpSync(join(from, path), join(root, path));
     }
     symlinkSync(join(from, 'node_modules'), join(root, 'node_modules'));
-    return new TreeCopy(root, { ...process.env, ...env });
+    return new TreeCopy(root, { ...process.env, ...env }, whenOrphaned(`rm -rf '${root}'`));
   }
 
   /** Makes the fault, runs its killers, and takes it back. */
@@ -75,6 +77,7 @@ export class TreeCopy {
   }
 
   remove(): void {
+    this.keep();
     rmSync(this.root, { recursive: true, force: true });
   }
 
