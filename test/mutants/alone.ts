@@ -56,6 +56,18 @@ export const alone: InvariantMutants = {
       killers: [by('outages', 'while live: each in turn')],
     },
     {
+      name: 'asks an endpoint that was away for everything at once',
+      file: 'libs/chain/endpoint-health.ts',
+      search: 'this.verifying ??= verify().finally(() => {',
+      replace: 'this.verifying = verify().finally(() => {',
+      killers: [
+        by(
+          'rpc-failover',
+          'of all who wait for an endpoint that was away, it is asked one question at a time',
+        ),
+      ],
+    },
+    {
       name: 'says every failed try',
       file: 'libs/telemetry/outage-log.ts',
       search: '?? Number.NEGATIVE_INFINITY) < quietMs) return;',
