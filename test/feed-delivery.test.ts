@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { pino } from 'pino';
 import { afterEach, expect, inject, test } from 'vitest';
 import { changesSince } from '#apps/api/feed/changes.js';
@@ -173,6 +174,27 @@ test('a page read while rows are being stored and the stream since its `asOf` gi
     const all = [...ids, ...follower.changes.map((change) => change.node.id)];
     expect([all.length, new Set(all).size]).toEqual([120, 120]);
   }
+});
+
+test('a page and its `asOf` are of one moment, whatever is stored between', async () => {
+  const { ledger, api, say } = await start();
+  await say({ number: 11, txs: ['t'] });
+  const asOf = async () =>
+    (await askData(api.url, '{ socketBridgeEvents { asOf } }')).socketBridgeEvents.asOf as string;
+  const before = await asOf();
+  // the page is read, and its position can't be yet
+  const client = new Client({ connectionString: ledger.url });
+  await client.connect();
+  await client.query('begin; lock table feed_counter in access exclusive mode');
+  const page = asOf();
+  await until('the page to wait for its position', async () => {
+    const waits = `select 1 from pg_locks where not granted and relation = 'feed_counter'::regclass and
+      pid in (select pid from pg_stat_activity where backend_xmin is not null and xact_start < query_start)`;
+    return (await query(ledger.url, waits)).length > 0;
+  });
+  await client.query('update feed_counter set position = position + 1; commit');
+  await client.end();
+  expect(await page).toBe(before);
 });
 
 test('what Server-Sent Events tell is what the WebSocket tells', async () => {

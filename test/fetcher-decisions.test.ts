@@ -50,6 +50,11 @@ describe('a leader', () => {
     expect(decide(holes, seen(12, '10a', 12))).toEqual({ kind: 'advance', above: 10, from: 11 });
   });
 
+  test('never goes below the recorded finality', () => {
+    const lacking = known(['10a', '11a', '12a'], 10, 9);
+    expect(decide(lacking, seen(13, '10a', 12))).toEqual({ kind: 'advance', above: 10, from: 11 });
+  });
+
   test('jumps to the final block when finality has passed all that is stored, dropping from the fork point', () => {
     expect(decide(held, seen(60, '50b', 11))).toEqual({ kind: 'advance', above: 11, from: 50 });
   });

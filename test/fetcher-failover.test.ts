@@ -1,5 +1,8 @@
-import { afterEach, expect, test } from 'vitest';
-import { Simulation } from './services/simulation.js';
+import amqp from 'amqplib';
+import { afterEach, expect, inject, test } from 'vitest';
+import { liveLaneOf } from '#libs/broker/broker.js';
+import { queueName } from '#libs/broker/names.js';
+import { CHAIN_ID, Simulation } from './services/simulation.js';
 import type { SystemProcess } from './services/system.js';
 import { until } from './services/until.js';
 
@@ -55,6 +58,26 @@ test('a leader that hangs is replaced; awake again it has no effect, stands by, 
     `takeover after SIGSTOP ${hungSeconds.toFixed(1)} s, after SIGKILL ${killedSeconds.toFixed(1)} s`,
   );
 }, 240_000);
+
+test('news that are lost with their queue are said again in a new term', async () => {
+  const simulation = await Simulation.start({ seed: 'lost news', head: 600 });
+  closing.push(() => simulation.stop());
+  const { chain, system } = simulation;
+  const worker = await system.start('worker');
+  const fetcher = await system.start('fetcher');
+  await simulation.untilTipFollowed();
+  const { term } = await laneOf(simulation);
+  await system.kill(worker);
+  await until('statements under way', async () => (await unapplied(fetcher)) >= 8);
+  const connection = await amqp.connect(inject('rabbitmqUrl'));
+  const channel = await connection.createChannel();
+  await channel.purgeQueue(queueName(system.queuePrefix, liveLaneOf(CHAIN_ID)));
+  await connection.close();
+  chain.reorg({ depth: 3 });
+  await system.start('worker');
+  await simulation.untilTipFollowed();
+  expect((await laneOf(simulation)).term).toBeGreaterThan(term);
+}, 180_000);
 
 async function laneOf(simulation: Simulation): Promise<{ term: number; holder: string }> {
   const { term, holder } = await simulation.one<{ term: string; holder: string }>(

@@ -40,12 +40,12 @@ function laneOf(depth = () => 1) {
     throw error;
   };
   const lane = new HistoryLane({ client, broker, batchSize: 10 }, { said: () => {}, failed });
-  /** What is said when the ledger covers [1, `stored`] of [1, 20], `after` ms later. */
-  const said = async (after: number, stored = 0) => {
+  /** What is said when the ledger covers [1, `stored`] of [1, `upTo`], `after` ms later. */
+  const said = async (after: number, stored = 0, upTo = 20) => {
     vi.advanceTimersByTime(after);
     published.length = 0;
     const coverage = stored ? [[1, stored + 1] as const] : [];
-    lane.plan(lead, [{ ...source, startBlock: 1, coverage }], 20);
+    lane.plan(lead, [{ ...source, startBlock: 1, coverage }], upTo);
     await new Promise(setImmediate);
     return published;
   };
@@ -80,4 +80,13 @@ test('what is lost while nothing was stored for hours is said again in a minute 
   expect(lost).toEqual(['1-10', '11-20']);
   waiting = 2;
   for (let minute = 0; minute < 30; minute++) expect(await said(MINUTE)).toEqual([]);
+});
+
+test('however long the history, no more than 32 ranges are published and not stored', async () => {
+  const said = laneOf();
+  let ranges = 0;
+  for (let plan = 0; plan < 100; plan++) ranges += (await said(1, 0, 1_000_000)).length;
+  expect(ranges).toBe(32);
+  for (let plan = 0; plan < 100; plan++) ranges += (await said(1, 50, 1_000_000)).length;
+  expect(ranges).toBe(37);
 });

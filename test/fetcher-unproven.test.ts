@@ -1,22 +1,17 @@
 import { toQuantity } from 'ethers';
-import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
-import { Lead } from '#apps/fetcher/lead.js';
-import { NewsLane } from '#apps/fetcher/news-lane.js';
-import type { Broker } from '#libs/broker/broker.js';
-import type { AdvanceStatement, FinalityStatement } from '#libs/broker/messages.js';
-import { ChainClient } from '#libs/chain/chain-client.js';
+import type { AdvanceStatement } from '#libs/broker/messages.js';
 import type { Leadership } from '#libs/database/ledger.js';
+import { type NewsBench, newsBench, type Said } from './services/news-bench.js';
 import { blockHash, FILTER, rawBlock, rawLog, timeOf } from './services/recorded-blocks.js';
-import { byMethod, RecordedRpc } from './services/recorded-rpc.js';
+import { byMethod } from './services/recorded-rpc.js';
 import { until } from './services/until.js';
 
-const open: { close(): unknown }[] = [];
+const open: NewsBench[] = [];
 afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close();
 });
 
-type Said = AdvanceStatement | FinalityStatement;
 const FULL_BLOOM = `0x${'ff'.repeat(256)}`;
 
 /**
@@ -50,42 +45,17 @@ class LaggingNode {
   });
 }
 
-/** A leader that follows nodes and says what it says to nobody. */
-async function following(nodes: readonly LaggingNode[], taken: Partial<Leadership> = {}) {
-  const rpcs = await Promise.all(nodes.map((node) => RecordedRpc.start(node.answering)));
-  const client = new ChainClient({
-    chainId: 7,
-    urls: rpcs.map(({ url }) => url),
-    batchSize: 100,
-    logger: pino({ level: 'silent' }),
-  });
-  for (const rpc of rpcs) open.push({ close: () => rpc.stop() });
-  open.push(client);
-  const said: Said[] = [];
-  const broker = { publish: async (_: unknown, statement: Said) => void said.push(statement) };
-  const sources = [{ address: FILTER.addresses[0]!, event: 'Wanted' }];
-  const lead = new Lead(7, sources, broker as unknown as Broker, {
-    ledger: 'a',
-    term: 1,
-    segment: new Map(),
-    finalizedBlock: null,
-    emptyHeights: [],
-    sources: [],
-    ...taken,
-  });
-  const news = new NewsLane(client, {
-    filter: FILTER,
-    finality: () => ({ kind: 'tag' }),
-    bloomProvesAbsence: true,
-  });
-  /** Takes steps, and lets all be applied, until finality at this height is said. */
-  const untilFinal = (height: number) =>
-    until(`finality ${height}`, async () => {
-      await news.step(lead).catch(() => {});
-      lead.progressed({ appliedSeq: said.length } as never);
-      return said.some((one) => one.kind === 'finality' && one.number === height);
-    });
-  return { said, rpcs, untilFinal, step: () => news.step(lead) };
+/** A leader that follows nodes. */
+async function followedBy(
+  nodes: readonly LaggingNode[],
+  taken: Partial<Leadership> = {},
+): Promise<NewsBench> {
+  const bench = await newsBench(
+    nodes.map(({ answering }) => answering),
+    taken,
+  );
+  open.push(bench);
+  return bench;
 }
 
 /** Blocks whose last statement has logs. */
@@ -101,7 +71,7 @@ function blocksWithLogs(said: readonly Said[]): number[] {
 
 test('an event that a lagging log index hid is said before its block counts as final', async () => {
   const node = new LaggingNode([14, 16]);
-  const { said, untilFinal } = await following([node]);
+  const { said, untilFinal } = await followedBy([node]);
   await untilFinal(10);
   node.head = 20;
   node.indexed = 12;
@@ -122,7 +92,7 @@ test('an event that a lagging log index hid is said before its block counts as f
 
 test('blocks that stay empty are asked for once more in one request, and not said again', async () => {
   const node = new LaggingNode([]);
-  const { said, rpcs, untilFinal } = await following([node]);
+  const { said, rpcs, untilFinal } = await followedBy([node]);
   node.head = 60;
   await untilFinal(10);
   node.finalized = 60;
@@ -141,7 +111,7 @@ test('blocks that stay empty are asked for once more in one request, and not sai
 
 test('a first look whose final block is another one by its number is not said: two nodes have answered', async () => {
   const node = new LaggingNode([]);
-  const { said, rpcs, step } = await following([node]);
+  const { said, rpcs, step } = await followedBy([node]);
   const honest = rpcs[0]!.answering;
   rpcs[0]!.answering = (request) => {
     const answer = honest(request)!;
@@ -160,7 +130,7 @@ test('a node that finds a log by range and not by its block’s hash is given up
   const [blind, well] = [new LaggingNode([14]), new LaggingNode([14])];
   blind.blindByHash.add(14);
   for (const node of [blind, well]) node.head = 20;
-  const { said, untilFinal } = await following([blind, well]);
+  const { said, untilFinal } = await followedBy([blind, well]);
   await untilFinal(10);
   for (const node of [blind, well]) node.finalized = 20;
   await untilFinal(20);
@@ -172,7 +142,7 @@ test('after a takeover, stored blocks without rows are asked for again, and thos
   node.head = 20;
   node.finalized = 20;
   const heights = Array.from({ length: 11 }, (_, i) => i + 10);
-  const { said, untilFinal } = await following([node], {
+  const { said, untilFinal } = await followedBy([node], {
     segment: new Map(heights.map((n) => [n, blockHash(n)])),
     finalizedBlock: 10,
     // 12 is stored with its row, 14 was said to be empty

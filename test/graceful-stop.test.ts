@@ -79,7 +79,9 @@ test('processes that wait for Postgres or RabbitMQ at their start end with code 
   const { postgres, rabbitmq, start } = await busy('waiting');
   await rabbitmq.cut();
   const forBroker = await Promise.all([start('fetcher'), start('worker')]);
-  await Promise.all(forBroker.map((process) => process.untilOutput(/RabbitMQ is tried again/, 60_000)));
+  await Promise.all(
+    forBroker.map((process) => process.untilOutput(/RabbitMQ at \S+ is tried again/, 60_000)),
+  );
   await postgres.hold();
   const forDatabase = await Promise.all([start('fetcher'), start('worker')]);
   await Promise.all(forDatabase.map((process) => process.untilOutput(/health, readiness/, 60_000)));

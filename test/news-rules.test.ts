@@ -23,8 +23,11 @@ test('a zombie leader cannot undo a newer block', async () => {
   const term = await begin();
   const { term: newer } = await ledger.lead();
   await ledger.apply(newer, 1, { above: 12, blocks: [block(13, 'a', [{ tx: 't13' }])] });
-  const zombie = await ledger.apply(term, 3, { above: 11, blocks: [block(12, 'z', [], 'a')] });
-  expect(zombie.verdicts).toEqual(['ignored']);
+  // also where its number would be the next one
+  for (const seq of [2, 3]) {
+    const zombie = await ledger.apply(term, seq, { above: 11, blocks: [block(12, 'z', [], 'a')] });
+    expect(zombie.verdicts).toEqual(['ignored']);
+  }
   expect(await ledger.rows()).toEqual([
     rowName('t11', 11, 'a'),
     rowName('t12', 12, 'a'),
@@ -49,6 +52,30 @@ test('a reorg marks the rows of the dropped blocks removed and takes back their 
     ),
   );
   expect(await ledger.coverage()).toBe('{[10,12)}');
+});
+
+test('a reorg takes back the coverage of every source of the chain, also of those that are not followed now', async () => {
+  const term = await begin();
+  await query(
+    ledger.url,
+    `insert into source (chain_id, address, event, start_block, coverage, retired_at)
+     select chain_id, '\\xbb', event, start_block, coverage, now() from source`,
+  );
+  await ledger.apply(term, 3, { above: 11, blocks: [block(12, 'b', [], 'a')] });
+  const rows = await query<{ coverage: string }>(
+    ledger.url,
+    'select coverage::text from source order by retired_at nulls first',
+  );
+  expect(rows.map(({ coverage }) => coverage)).toEqual(['{[10,13)}', '{[10,12)}']);
+});
+
+test('of blocks that are stated again beside new ones, no row is touched', async () => {
+  const term = await begin();
+  const blocks = [block(11, 'a', [{ tx: 't11' }]), block(12, 'b', [{ tx: 'other' }], 'a')];
+  await ledger.apply(term, 3, { above: 10, blocks });
+  expect(await ledger.rows()).toEqual(
+    [rowName('t11', 11, 'a'), rowName('t12', 12, 'a', 1, true), rowName('other', 12, 'b')].sort(byBlock),
+  );
 });
 
 test('a transaction that a reorg moves to another block is one row, revived and moved', async () => {
@@ -112,6 +139,12 @@ test('finality takes effect only upwards and only for a block that is held with 
   await ledger.apply(term, 4, { final: 12, hash: hashOf(12, 'a') });
   await ledger.apply(term, 5, { final: 11, hash: hashOf(11, 'a') });
   expect(await finalized()).toBe(12);
+});
+
+test('the stored segment stands on its final block', async () => {
+  const term = await begin();
+  await ledger.apply(term, 3, { final: 11, hash: hashOf(11, 'a') });
+  expect([...(await ledger.lead()).segment.keys()]).toEqual([11, 12]);
 });
 
 test('a jump over a gap covers only what it states, and drops a dead branch below it', async () => {

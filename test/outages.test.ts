@@ -34,12 +34,10 @@ class Outages {
   private constructor(
     readonly simulation: Simulation,
     private readonly wires: Readonly<Record<WireName, Wire>>,
-    private readonly prefix: string,
     private readonly processes: Readonly<Record<string, SystemProcess>>,
   ) {}
 
   static async start(seed: string, head: number): Promise<Outages> {
-    const prefix = `test-${seed}-${Date.now()}`;
     const [postgres, rabbitmq] = await Promise.all([
       Wire.to(inject('postgresUrl')),
       Wire.to(inject('rabbitmqUrl')),
@@ -50,7 +48,6 @@ class Outages {
       chain: { eventsPerBlock: 0.2 },
       provider: { maxRange: 300 },
       rabbitmqUrl: rabbitmq.through(inject('rabbitmqUrl')),
-      env: { QUEUE_PREFIX: prefix },
     });
     const { system } = simulation;
     const rpc = await Wire.to(simulation.rpc.url);
@@ -67,7 +64,7 @@ class Outages {
       system.start('worker', env),
       system.start('api', { ...env, PORT: '0' }),
     ]);
-    return new Outages(simulation, { rpc, rabbitmq, postgres }, prefix, { fetcher, worker, api });
+    return new Outages(simulation, { rpc, rabbitmq, postgres }, { fetcher, worker, api });
   }
 
   /** Takes things away for a time and brings them back. @returns figures that broke the limits. */
@@ -114,7 +111,12 @@ class Outages {
 
   async deadLetters(): Promise<number> {
     const url = inject('rabbitmqUrl');
-    const broker = await connectRabbit({ url, prefix: this.prefix, logger: silent, name: 'test' });
+    const broker = await connectRabbit({
+      url,
+      prefix: this.simulation.system.queuePrefix,
+      logger: silent,
+      name: 'test',
+    });
     const depth = await broker.depth({ lane: 'dead' });
     await broker.close();
     return depth;

@@ -84,6 +84,19 @@ test.each([
   expect(await hostFor(client)).toBe(hostOf(first.url));
 });
 
+test('of all who wait for an endpoint that was away, it is asked one question at a time', async () => {
+  let clock = 0;
+  const only = await node();
+  const client = clientOf([only.url], () => clock);
+  await hostFor(client);
+  only.answering = () => ({ status: 503, body: '' });
+  await expect(hostFor(client)).rejects.toThrow(RpcUnavailable);
+  const asked = only.requests.length;
+  clock += 1_000;
+  await Promise.allSettled(Array.from({ length: 8 }, () => hostFor(client)));
+  expect(only.requests.length - asked).toBe(1);
+});
+
 test('when no endpoint is left, each one says why', async () => {
   const [first, second] = [await node(), await node()];
   const client = clientOf([first.url, second.url]);

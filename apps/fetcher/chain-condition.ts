@@ -31,8 +31,8 @@ function findingOf(error: RpcUnavailable | WrongChain): Finding {
  * readiness, status, log and metrics.
  */
 export class ChainCondition {
-  /** What stands still though the chain moves. */
-  readonly stalls: StallWatch;
+  /** What stands still though the chain moves; new with every lead that doesn't follow upon one from here. */
+  stalls: StallWatch;
   /** What the last look at the chain came to. */
   private looked: Finding = { state: 'starting', reason: null };
   private standing = false;
@@ -47,7 +47,7 @@ export class ChainCondition {
 
   constructor(
     chainId: number,
-    patience: StallPatience,
+    private readonly patience: StallPatience,
     private readonly logger: Logger,
   ) {
     this.stalls = new StallWatch(patience);
@@ -112,6 +112,11 @@ export class ChainCondition {
   historySaid(): void {
     if (this.history.refused) this.history = { reason: '', refused: false, at: Number.NEGATIVE_INFINITY };
     this.historyOutage.ended();
+  }
+
+  /** What was waited for before is of no matter: the chain wasn't led from here. */
+  forgetStalls(): void {
+    this.stalls = new StallWatch(this.patience);
   }
 
   /** Another process leads the chain. */

@@ -79,7 +79,7 @@ export class ChainFollower {
     while (!stop.aborted) {
       try {
         lead = await this.tryTakeOver(end === 'retake' ? lead : null);
-        if (end !== 'retake') this.parts.condition.stalls.restart();
+        if (end !== 'retake') this.parts.condition.forgetStalls();
         end = lead ? await this.leadUntil(lead, stop) : await this.standBy(stop);
       } catch (error) {
         this.outage.failed(`waiting: ${(error as Error).message}`);

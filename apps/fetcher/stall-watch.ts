@@ -24,11 +24,6 @@ export class StallWatch {
 
   constructor(private readonly patience: StallPatience) {}
 
-  /** Forgets everything: the chain wasn't led from here. */
-  restart(): void {
-    Object.assign(this, new StallWatch(this.patience));
-  }
-
   /** So many statements are said and not stored; those of earlier terms that were said in vain count along. */
   newsWait(unapplied: number): void {
     this.unapplied = unapplied;

@@ -42,6 +42,11 @@ export class System {
     return new System(url, all, drop);
   }
 
+  /** What the names of its queues begin with. */
+  get queuePrefix(): string {
+    return this.env.QUEUE_PREFIX!;
+  }
+
   /** Starts one process from the build (`npm test` builds first). */
   async start(app: 'fetcher' | 'worker' | 'api', env: Record<string, string> = {}): Promise<SystemProcess> {
     const main = `${root}dist/apps/${app}/main.js`;

@@ -1,0 +1,98 @@
+import { by, type InvariantMutants } from './mutant.js';
+
+export const alone: InvariantMutants = {
+  invariant: 'I6',
+  mutants: [
+    {
+      name: 'a broken log aborts its batch',
+      file: 'apps/worker/decode.ts',
+      search: 'if (!(error instanceof UndecodableLog)) throw error;',
+      replace: 'if (!(error instanceof UndecodableLog) || error.message) throw error;',
+      killers: [
+        by(
+          'pipeline-anvil',
+          'a broken log with the topic of SocketBridge is kept as undecodable with the reason, and the rest of its block is stored',
+        ),
+      ],
+    },
+    {
+      name: 'gives messages up while the database is away',
+      file: 'apps/worker/delivery-queue.ts',
+      search: 'if (isPermanent(error)) {',
+      replace: 'if (isPermanent(error) || error) {',
+      killers: [
+        by(
+          'delivery-queue',
+          'while the database is away deliveries are held, neither acknowledged nor given up, and stored once it is back',
+        ),
+      ],
+    },
+    {
+      name: 'one message that can never be stored stops its queue',
+      file: 'apps/worker/delivery-queue.ts',
+      search: 'if (isPermanent(error)) {',
+      replace: 'if (isPermanent(error) && this.stopped) {',
+      killers: [
+        by(
+          'delivery-queue',
+          'a message that can never be stored goes to the dead letters alone; the others of its group are stored',
+        ),
+      ],
+    },
+    {
+      name: 'asks the first endpoint only',
+      file: 'libs/chain/chain-client.ts',
+      search: 'for (const health of this.inOrder()) {',
+      replace: 'for (const health of this.inOrder().slice(0, 1)) {',
+      killers: [
+        by('rpc-failover', 'the first endpoint does the work, and again as soon as it has recovered'),
+      ],
+    },
+    {
+      name: 'asks an endpoint that is away without a rest',
+      file: 'libs/chain/endpoint-health.ts',
+      search: 'return Math.min(first * 2 ** this.failures++, last) * (0.75 + Math.random() / 2);',
+      replace: 'return Math.min(first * 2 ** this.failures++, last) * 0;',
+      killers: [by('outages', 'while live: each in turn')],
+    },
+    {
+      name: 'asks an endpoint that was away for everything at once',
+      file: 'libs/chain/endpoint-health.ts',
+      search: 'this.verifying ??= verify().finally(() => {',
+      replace: 'this.verifying = verify().finally(() => {',
+      killers: [
+        by(
+          'rpc-failover',
+          'of all who wait for an endpoint that was away, it is asked one question at a time',
+        ),
+      ],
+    },
+    {
+      name: 'says every failed try',
+      file: 'libs/telemetry/outage-log.ts',
+      search: '?? Number.NEGATIVE_INFINITY) < quietMs) return;',
+      replace: '?? Number.NEGATIVE_INFINITY) < -quietMs) return;',
+      killers: [
+        by(
+          'outage-log',
+          'an outage is told when it begins, once a minute while it lasts, and when it is over',
+        ),
+        by('outages', 'while live: each in turn'),
+      ],
+    },
+    {
+      name: 'is ready although nobody stores what it says',
+      file: 'apps/fetcher/chain-condition.ts',
+      search: 'const stall = this.stalls.problem;',
+      replace: 'const stall = this.stalls.problem && null;',
+      killers: [by('watchdog', 'no worker')],
+    },
+    {
+      name: 'is ready although nothing can be published',
+      file: 'apps/fetcher/chain-condition.ts',
+      search: 'const refused = this.brokerTrouble() ?? this.newsRefused ?? this.historyRefused;',
+      replace: 'const refused = (this.brokerTrouble() ?? this.newsRefused ?? this.historyRefused) && null;',
+      killers: [by('watchdog', 'RabbitMQ away')],
+    },
+  ],
+};

@@ -1,0 +1,61 @@
+import { by, type InvariantMutants } from './mutant.js';
+
+export const bounded: InvariantMutants = {
+  invariant: 'I7',
+  mutants: [
+    {
+      name: 'publishes ranges of history without bound',
+      file: 'apps/fetcher/history-lane.ts',
+      search: 'const room = Math.min(OUTSTANDING - this.flights.size, CONCURRENT - fetching);',
+      replace: 'const room = Math.min(OUTSTANDING, CONCURRENT - fetching);',
+      killers: [
+        by(
+          'fetcher-history',
+          'however long the history, no more than 32 ranges are published and not stored',
+        ),
+      ],
+    },
+    {
+      name: 'says the same ranges every minute while workers are away',
+      file: 'apps/fetcher/history-lane.ts',
+      search: 'this.patienceMs = Math.min(this.patienceMs * 2, PATIENCE_LAST_MS);',
+      replace: 'this.patienceMs = Math.min(this.patienceMs, PATIENCE_LAST_MS);',
+      killers: [
+        by(
+          'fetcher-history',
+          'what no worker stores is said again ever more rarely, so that the queue does not fill; once something is stored, soon again',
+        ),
+      ],
+    },
+    {
+      name: 'says news without bound',
+      file: 'apps/fetcher/news-lane.ts',
+      search: "if (lead.unapplied >= WINDOW) return { outcome: 'full' };",
+      replace: "if (lead.unapplied >= WINDOW * 1_000) return { outcome: 'full' };",
+      killers: [
+        by(
+          'fetcher-news',
+          'a leader has at most 8 statements unapplied, and goes on when workers apply them',
+        ),
+      ],
+    },
+    {
+      name: 'takes all messages at once',
+      file: 'libs/broker/rabbit-consumer.ts',
+      search: 'await channel.prefetch(prefetch);',
+      replace: 'await channel.prefetch(prefetch * 0);',
+      killers: [
+        by('broker-contract', 'hands out no more than the prefetch before an ack, and one more for each ack'),
+      ],
+    },
+    {
+      name: 'reads answers of any size into memory',
+      file: 'libs/chain/http-transport.ts',
+      search: 'if (size > maxBytes) throw new AnswerTooLarge();',
+      replace: 'if (size > maxBytes * 1_000) throw new AnswerTooLarge();',
+      killers: [
+        by('rpc-answers', 'an answer beyond the size that memory allows is cut off as too many results'),
+      ],
+    },
+  ],
+};

@@ -1,0 +1,218 @@
+import { by, type InvariantMutants } from './mutant.js';
+
+const refused = by(
+  'news-rules',
+  'blocks that are no child of the stored chain, or reach below finality, are refused',
+);
+const finality = by(
+  'news-rules',
+  'finality takes effect only upwards and only for a block that is held with that hash',
+);
+const oneLeads = by(
+  'news-rules',
+  'one fetcher leads at a time; a lease that has ended is taken over with a higher term',
+);
+
+export const canonical: InvariantMutants = {
+  invariant: 'I3',
+  mutants: [
+    {
+      name: 'applies statements of an old term',
+      file: 'libs/database/apply-news.ts',
+      search: 'if (statement.term !== term || statement.seq !== progress.appliedSeq + 1)',
+      replace: 'if (statement.seq !== progress.appliedSeq + 1 || term < 0)',
+      killers: [by('news-rules', 'a zombie leader cannot undo a newer block')],
+    },
+    {
+      name: 'applies statements out of order',
+      file: 'libs/database/apply-news.ts',
+      search: 'if (statement.term !== term || statement.seq !== progress.appliedSeq + 1)',
+      replace: 'if (statement.term !== term)',
+      killers: [by('news-rules', 'a repeated statement and one that follows a lost one take no effect')],
+    },
+    {
+      name: "takes back only the stated sources' coverage",
+      file: 'libs/database/coverage.ts',
+      search: '      where chain_id = ${change.chainId}`.execute(tx);',
+      replace: `      where chain_id = \${change.chainId} and (address, event) in (select a::bytea, e from
+        unnest(\${change.sources.map((s) => \`\\\\x\${s.address.slice(2)}\`)}::text[], \${change.sources.map((s) => s.event)}::text[]) as w(a, e))\`.execute(tx);`,
+      killers: [
+        by(
+          'news-rules',
+          'a reorg takes back the coverage of every source of the chain, also of those that are not followed now',
+        ),
+      ],
+    },
+    {
+      name: 'drops heights, not hashes: stated blocks too',
+      file: 'libs/database/apply-advance.ts',
+      search: '([number, hash]) => number > above && !stated.has(hash)',
+      replace: '([number, hash]) => number > above && (!stated.has(hash) || true)',
+      killers: [
+        by('news-rules', 'blocks stated again with the same content touch no row and take no position'),
+      ],
+    },
+    {
+      name: 'removes all rows above the fork point, not those of the dropped blocks',
+      file: 'libs/database/event-rows.ts',
+      search: 'and block_hash = any(${hashes}::text[]::bytea[]) and not removed',
+      replace: 'and ${hashes}::text[] is not null and not removed',
+      killers: [by('news-rules', 'of blocks that are stated again beside new ones, no row is touched')],
+    },
+    {
+      name: 'removes no rows in a reorg',
+      file: 'libs/database/apply-advance.ts',
+      search: '  if (!hashes.length) return removed;',
+      replace: '  if (hashes.length < 1_000_000) return removed;',
+      killers: [
+        by(
+          'news-rules',
+          'a reorg marks the rows of the dropped blocks removed and takes back their coverage',
+        ),
+      ],
+    },
+    {
+      name: 'a reorg takes back no coverage',
+      file: 'libs/database/coverage.ts',
+      search: '  if (change.dropped.length) {',
+      replace: '  if (change.dropped.length > 1_000_000) {',
+      killers: [
+        by(
+          'news-rules',
+          'a reorg marks the rows of the dropped blocks removed and takes back their coverage',
+        ),
+      ],
+    },
+    {
+      name: 'takes a lower head for a reorg',
+      file: 'apps/fetcher/decide.ts',
+      search: "if (head < top && fork === head) return { kind: 'pause' };",
+      replace: "if (head < top && fork === head) return { kind: 'advance', above: head - 1, from: head };",
+      killers: [
+        by(
+          'fetcher-decisions',
+          'pauses when the head is lower and agrees, also when something must be stated again',
+        ),
+      ],
+    },
+    {
+      name: 'says a reorg below the recorded finality',
+      file: 'apps/fetcher/decide.ts',
+      search: 'const above = Math.max(finalized ?? -1, Math.min(fork, coveredTo));',
+      replace: 'const above = Math.min(fork, coveredTo);',
+      killers: [by('fetcher-decisions', 'never goes below the recorded finality')],
+    },
+    {
+      name: 'news moves a row that another block holds',
+      file: 'libs/database/event-rows.ts',
+      search: "mode === 'final' ? sql`true`",
+      replace: "mode === 'final' || mode === 'news' ? sql`true`",
+      killers: [
+        by('news-rules', 'news leaves a row that another block holds, and keeps the claim as conflicting'),
+      ],
+    },
+    {
+      name: 'applies blocks that are no child of the stored chain',
+      file: 'libs/database/apply-advance.ts',
+      search: 'below !== blocks[0]!.parentHash) return null;',
+      replace: 'below === blocks[0]!.hash) return null;',
+      killers: [refused],
+    },
+    {
+      name: 'applies blocks below the recorded finality',
+      file: 'libs/database/apply-news.ts',
+      search: 'if (progress.finalized !== null && statement.above < progress.finalized)',
+      replace: 'if (progress.finalized !== null && statement.above < 0)',
+      killers: [refused],
+    },
+    {
+      name: 'takes finality of a block with another hash',
+      file: 'libs/database/apply-news.ts',
+      search: 'and hash = ${`\\\\x${hash.slice(2)}`}::text::bytea`.execute(',
+      replace: 'and ${`\\\\x${hash.slice(2)}`}::text is not null`.execute(',
+      killers: [finality],
+    },
+    {
+      name: 'prunes the segment one too high: the final block, too',
+      file: 'libs/database/apply-news.ts',
+      search: 'delete from block where chain_id = ${chainId} and number < ${number}',
+      replace: 'delete from block where chain_id = ${chainId} and number <= ${number}',
+      killers: [by('news-rules', 'the stored segment stands on its final block')],
+    },
+    {
+      name: 'takes over from itself without looking whether the term is still its own',
+      file: 'libs/database/ledger.ts',
+      search: 'if (claim.ownTerm !== undefined ? !own : !lane.free) return null;',
+      replace: 'if (claim.ownTerm === undefined && !lane.free && !own) return null;',
+      killers: [oneLeads],
+    },
+    {
+      name: 'takes over from a leader whose lease runs',
+      file: 'libs/database/ledger.ts',
+      search: 'if (claim.ownTerm !== undefined ? !own : !lane.free) return null;',
+      replace: 'if (claim.ownTerm !== undefined && !own) return null;',
+      killers: [oneLeads],
+    },
+    {
+      name: 'takes over without a new term',
+      file: 'libs/database/ledger.ts',
+      search: 'const term = Number(lane.term) + 1;',
+      replace: 'const term = Math.max(1, Number(lane.term));',
+      killers: [oneLeads],
+    },
+    {
+      name: 'goes on although the chain shows another block where ours is final',
+      file: 'apps/fetcher/news-lane.ts',
+      search: '  if (theirs.hash !== ours) {',
+      replace: '  if (theirs.hash === undefined && ours) {',
+      killers: [
+        by(
+          'fetcher-news',
+          'another block at the height that is stored as final stops the leader: nothing is said',
+        ),
+      ],
+    },
+    {
+      name: 'states blocks that are not linked to each other',
+      file: 'apps/fetcher/news-lane.ts',
+      search: 'if (expected !== undefined && header.parentHash !== expected) {',
+      replace: 'if (expected !== undefined && header.parentHash === undefined) {',
+      killers: [
+        by('fetcher-news', 'blocks that are no chain, since it changed while it was read, are not stated'),
+      ],
+    },
+    {
+      name: "takes logs whose block hash isn't the header's, by block",
+      file: 'libs/chain/endpoint.ts',
+      search: 'log.blockHash !== hash || log.blockNumber !== number',
+      replace: 'log.blockNumber !== number',
+      killers: [by('block-logs-proof', 'an answer %s is bad data')],
+    },
+    {
+      name: "takes logs whose block hash isn't the header's, by range",
+      file: 'libs/chain/endpoint.ts',
+      search: 'if ((hashes.get(blockNumber) ?? blockHash) !== blockHash) {',
+      replace: 'if (blockHash.length < 2) {',
+      killers: [by('log-range-answers', '%s is bad data, never stored')],
+    },
+    {
+      name: 'takes a block of another height than it asked for',
+      file: 'libs/chain/answer-reader.ts',
+      search: 'if (header && header.number !== number) {',
+      replace: 'if (header && header.number < 0) {',
+      killers: [by('rpc-failover', 'a header of another height than asked is refused')],
+    },
+    {
+      name: 'follows an endpoint of another chain',
+      file: 'libs/chain/chain-client.ts',
+      search: 'if (answered === chainId) return health.verified();',
+      replace: 'if (answered > 0) return health.verified();',
+      killers: [
+        by(
+          'rpc-failover',
+          'a wrong chain behind the only endpoint is found although it came up late, and waited out',
+        ),
+      ],
+    },
+  ],
+};

@@ -1,0 +1,91 @@
+import { by, type InvariantMutants } from './mutant.js';
+
+const anyCursor = by(
+  'feed-resume',
+  'a subscriber that comes back with any of its cursors, to any instance, gets every change once',
+);
+
+export const feed: InvariantMutants = {
+  invariant: 'I5',
+  mutants: [
+    {
+      name: 'looks only when the doorbell rings',
+      file: 'apps/api/feed/commit-feed.ts',
+      search: 'this.timer = setInterval(() => this.look(), LOOK_MS);',
+      replace: 'this.timer = setInterval(() => this.look(), LOOK_MS * 1_000);',
+      killers: [by('feed-delivery', 'a change is delivered when the doorbell is lost')],
+    },
+    {
+      name: 'resumes one position too far',
+      file: 'libs/database/feed-log.ts',
+      search: 'where position > ${position} order by position limit ${limit}',
+      replace: 'where position > ${position + 1} order by position limit ${limit}',
+      killers: [anyCursor],
+    },
+    {
+      name: 'a cursor within a position counts as behind it',
+      file: 'apps/api/feed/changes.ts',
+      search: 'this.move({ position: entry.position - 1, key: rowKey(row) });',
+      replace: 'this.move({ position: entry.position, key: null });',
+      killers: [anyCursor],
+    },
+    {
+      name: 'repeats the last row after a resume within a position',
+      file: 'libs/database/feed-log.ts',
+      search: 'and (t.block_number, t.tx_index, t.log_index, t.tx_hash) >\n',
+      replace: 'and (t.block_number, t.tx_index, t.log_index, t.tx_hash) >=\n',
+      killers: [anyCursor],
+    },
+    {
+      name: "judges finality by today's value",
+      file: 'libs/database/feed-log.ts',
+      search: "kind = 'finality' and position <= ${position}",
+      replace: "kind = 'finality' and ${position} > 0",
+      killers: [anyCursor],
+    },
+    {
+      name: 'tells, when finality moves, rows that were touched later',
+      file: 'libs/database/feed-log.ts',
+      search: 'and f.event = ${event.name} and f.position < ${entry.position})',
+      replace: 'and f.event = ${event.name})',
+      killers: [anyCursor],
+    },
+    {
+      name: 'tells no removal of a row that no longer matches',
+      file: 'apps/api/feed/changes.ts',
+      search: '(row.revision as number) > 0 ?',
+      replace: '(row.revision as number) > 1_000 ?',
+      killers: [anyCursor],
+    },
+    {
+      name: 'takes the position before the rows are committed',
+      file: 'libs/database/store-history.ts',
+      search: 'const position = await appendToCommitLog(tx, entries);',
+      replace: 'const position = await appendToCommitLog(database.statements, entries);',
+      killers: [by('storing-together', 'a position is never seen before the rows that it tells of')],
+    },
+    {
+      name: 'takes a position for nothing',
+      file: 'libs/database/store-history.ts',
+      search: '    if (rowsAdded)\n',
+      replace: '    if (rowsAdded >= 0)\n',
+      killers: [
+        by('news-rules', 'history stored twice stores nothing twice, and a changed content is never dropped'),
+      ],
+    },
+    {
+      name: 'a touch of a row leaves it at its old position',
+      file: 'libs/database/event-rows.ts',
+      search: 'removed = false, revision = t.revision + 1, write_id = excluded.write_id',
+      replace: 'removed = false, revision = t.revision + 1, write_id = t.write_id',
+      killers: [anyCursor],
+    },
+    {
+      name: 'reads a page and its `asOf` at two moments',
+      file: 'apps/api/event-resolver.ts',
+      search: 'const { position, epoch } = await feedHead(tx);',
+      replace: 'const { position, epoch } = await feedHead(this.parts.database.statements);',
+      killers: [by('feed-delivery', 'a page and its `asOf` are of one moment, whatever is stored between')],
+    },
+  ],
+};
