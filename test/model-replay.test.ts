@@ -1,0 +1,38 @@
+import { expect, inject, test } from 'vitest';
+import { GatedDatabase } from './model/gated-database.js';
+import { PostgresLedger } from './model/postgres-ledger.js';
+import { type Counts, run } from './model/run.js';
+
+/** More seeds than CI has time for: `REPLAY_SEEDS=1000 REPLAY_FROM=201`. */
+const SEEDS = Number(process.env.REPLAY_SEEDS ?? 200);
+const FROM = Number(process.env.REPLAY_FROM ?? 1);
+/** A transaction of the real code has several times the statements of the model's. */
+const STEPS = 900;
+/** Runs at a time, each in a database of its own. */
+const AT_ONCE = 3;
+
+test(`the real workers keep the ledger true through ${SEEDS} random schedules, statement by statement, with several of them, zombies and crashes`, async () => {
+  const failures: string[] = [];
+  const totals: Partial<Counts> = {};
+  const seeds = Array.from({ length: SEEDS }, (_, i) => FROM + i);
+  const oneByOne = async () => {
+    const ledger = await PostgresLedger.create(inject('postgresUrl'));
+    try {
+      for (let seed = seeds.shift(); seed !== undefined && failures.length < 5; seed = seeds.shift()) {
+        await ledger.reset();
+        const off = ['keepRestated'];
+        const { why, lines, counts } = await run(seed, { ledger, steps: STEPS, trace: true, off });
+        for (const [name, n] of Object.entries(counts) as [keyof Counts, number][])
+          totals[name] = (totals[name] ?? 0) + n;
+        if (why) failures.push(`seed ${seed}: ${why}\n${lines.join('\n')}`);
+      }
+    } finally {
+      await ledger.close();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, oneByOne));
+  console.info(
+    `replayed ${SEEDS - seeds.length} seeds: ${JSON.stringify(totals)}, ${GatedDatabase.blocked} waits for a lock`,
+  );
+  expect(failures.join('\n\n')).toBe('');
+}, 1_800_000);
