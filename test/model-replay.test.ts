@@ -7,7 +7,7 @@ import { type Counts, run } from './model/run.js';
 const SEEDS = Number(process.env.REPLAY_SEEDS ?? 200);
 const FROM = Number(process.env.REPLAY_FROM ?? 1);
 /** A transaction of the real code has several times the statements of the model's. */
-const STEPS = 900;
+const STEPS = 700;
 /** Runs at a time, each in a database of its own. */
 const AT_ONCE = 3;
 

@@ -41,7 +41,11 @@ export class GatedDatabase {
     const gated = new GatedDatabase(Database.open(url, { poolSize: 1 }), admin);
     const connection = gated.database.mikroOrm.em.getConnection();
     const pool = (await connection.getNativeClient()) as Pool;
-    pool.on('connect', (client) => gated.guard(client));
+    // whoever checks that the database is there may have made the connection already
+    const client = await pool.connect();
+    gated.guard(client);
+    client.release();
+    pool.on('connect', (next) => gated.guard(next));
     return gated;
   }
 
@@ -59,6 +63,12 @@ export class GatedDatabase {
 
   /** Runs the next statement until it is done or waits for a lock. @returns what the transaction came to, once it is over. */
   async step(): Promise<Outcome<unknown> | null> {
+    if (this.isBlocked && !this.opening && !this.outcome) {
+      // another's end lets it go on (see `settled`), or Postgres ends a deadlock
+      await new Promise(setImmediate);
+      return this.outcome;
+    }
+    this.isBlocked = false;
     if (this.outcome) return this.outcome;
     if (this.opening) {
       const open = this.opening;

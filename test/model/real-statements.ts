@@ -40,8 +40,24 @@ export function statedSource(source: Source): { address: string; event: string }
   return { address: addresses[source], event: 'SocketBridge' };
 }
 
+/** Work on the same statement gives the same, and a statement is told again and again. */
+function once<K extends object, V>(make: (key: K) => V): (key: K) => V {
+  const made = new WeakMap<K, V>();
+  return (key) => {
+    const known = made.get(key) ?? make(key);
+    made.set(key, known);
+    return known;
+  };
+}
+
 /** The message that a fetcher would send, as a worker reads and decodes it. */
-export function realNews(news: News): DecodedNews {
+export const realNews = once(newsOf);
+
+export const realFinal = once(finalOf);
+
+const realLog = once(logOf);
+
+function newsOf(news: News): DecodedNews {
   const { term, seq } = news;
   const head = { version: MESSAGE_VERSION, ledger: LEDGER, chainId: CHAIN_ID, term, seq } as const;
   if (news.kind === 'finality') {
@@ -61,7 +77,7 @@ export function realNews(news: News): DecodedNews {
   };
 }
 
-export function realFinal({ sources, from, to, logs }: Final): DecodedFinal {
+function finalOf({ sources, from, to, logs }: Final): DecodedFinal {
   const head = { version: MESSAGE_VERSION, ledger: LEDGER, chainId: CHAIN_ID } as const;
   const stated = sources.map(statedSource);
   const statement = received({ ...head, kind: 'final', sources: stated, from, to, logs: logs.map(realLog) });
@@ -84,10 +100,10 @@ function statedBlock({ number, hash, parent, logs }: Block) {
   };
 }
 
-function realLog({ key, source, value, number, hash }: Log): ChainLog & { topics: string[] } {
+function logOf({ key, source, value, number, hash }: Log): ChainLog & { topics: string[] } {
   const [tx, index] = key.split('.') as [string, string];
   hashOf(tx);
-  const log = { tx, index: Number(index), amount: BigInt(value), address: addresses[source] };
-  const real = chainLog(log, number, hashOf(hash));
+  const told = { tx, index: Number(index), amount: BigInt(value), address: addresses[source] };
+  const real = chainLog(told, number, hashOf(hash));
   return { ...real, topics: [...real.topics] };
 }
