@@ -66,6 +66,17 @@ test('blocks stated again with the same content touch no row and take no positio
   expect(result).toMatchObject({ verdicts: ['applied'], touched: [], position: null });
 });
 
+test('what stands on the last of the blocks that are stated again stays, with its rows and its coverage', async () => {
+  const term = await begin();
+  const result = await ledger.apply(term, 3, { above: 10, blocks: [block(11, 'a', [{ tx: 't11' }])] });
+  expect(result).toMatchObject({ verdicts: ['applied'], touched: [], position: null });
+  expect(await ledger.rows()).toEqual([rowName('t11', 11, 'a'), rowName('t12', 12, 'a')]);
+  expect(await ledger.coverage()).toBe('{[10,13)}');
+  const other = await ledger.apply(term, 4, { above: 10, blocks: [block(11, 'b', [], 'a')] });
+  expect(other.touched).toMatchObject([{ added: 0, removed: 2 }]);
+  expect(await ledger.coverage()).toBe('{[10,12)}');
+});
+
 test('blocks that are no child of the stored chain, or reach below finality, are refused', async () => {
   const term = await begin();
   const stranger = await ledger.apply(term, 3, { above: 12, blocks: [block(13, 'x')] });

@@ -51,7 +51,7 @@ export class NewsLane {
       };
     }
     if (decision.kind === 'advance') {
-      lead.unproven.said(decision.above, looked.unproven);
+      lead.unproven.said(decision.above, staysAbove(lead, looked.blocks), looked.unproven);
       for (const piece of piecesOf(looked.blocks)) {
         // the first piece stands on the fork point, each later one on the tip of the one before
         await lead.advance(piece[0] === looked.blocks[0] ? decision.above : piece[0]!.number - 1, piece);
@@ -142,6 +142,12 @@ export class NewsLane {
     });
     return { blocks, unproven };
   }
+}
+
+/** The height above which what is held stays, since it stands on the last of these blocks; infinite when nothing does. */
+function staysAbove(lead: Lead, blocks: readonly StatedBlock[]): number {
+  const { number, hash } = blocks.at(-1)!;
+  return lead.known.segment.hashAt(number) === hash ? number : Number.POSITIVE_INFINITY;
 }
 
 /** [from, to] in batches. */

@@ -22,12 +22,16 @@ export class UnprovenBlocks {
     this.heights = new Set(heights);
   }
 
-  /** Takes note that these blocks, above `above`, are said, and which of them are unproven. */
-  said(above: number, unproven: readonly number[]): void {
+  /**
+   * Takes note that blocks above `above` are said, and which of them are unproven.
+   * @param upTo what is held above it stays; infinite when nothing does.
+   */
+  said(above: number, upTo: number, unproven: readonly number[]): void {
     // most news stand on the tip: a change costs what it changes
-    if (above < this.top) for (const height of this.heights) if (height > above) this.heights.delete(height);
+    if (above < this.top)
+      for (const height of this.heights) if (height > above && height <= upTo) this.heights.delete(height);
     for (const height of unproven) this.heights.add(height);
-    this.top = Math.max(above, ...unproven);
+    this.top = Math.max(upTo < this.top ? this.top : above, ...unproven);
   }
 
   /** @throws RpcError when a node answers by hash that a block has no logs, after logs of it were seen by range. */

@@ -1,0 +1,19 @@
+import { describe, expect, test } from 'vitest';
+import { COVERED, decide, type Known, type Seen } from '#apps/fetcher/decide.js';
+import { forkPoint } from '#apps/fetcher/fork-point.js';
+import { Segment } from '#apps/fetcher/segment.js';
+import { forkOf } from './model/decide.js';
+import { RULES, type Rule, rulesWithout } from './model/rules.js';
+import { run } from './model/run.js';
+
+/** Seeds of a run in CI; `npm run model -- 10000` runs more. */
+const SEEDS = 300;
+
+test(`no seed of ${SEEDS} breaks the protocol`, async () => {
+  const broken: string[] = [];
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { why } = await run(seed);
+    if (why) broken.push(`seed ${seed}: ${why}`);
+  }
+  expect(broken).toEqual([]);
+});
