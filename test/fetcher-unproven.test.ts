@@ -85,7 +85,14 @@ async function following(nodes: readonly LaggingNode[], taken: Partial<Leadershi
       lead.progressed({ appliedSeq: said.length } as never);
       return said.some((one) => one.kind === 'finality' && one.number === height);
     });
-  return { said, rpcs, untilFinal };
+  /** Takes steps, and lets all be applied, until this block is said. */
+  const untilSaid = (height: number) =>
+    until(`block ${height}`, async () => {
+      await news.step(lead).catch(() => {});
+      lead.progressed({ appliedSeq: said.length } as never);
+      return said.some((one) => one.kind === 'advance' && one.blocks.at(-1)!.number === height);
+    });
+  return { said, rpcs, untilFinal, untilSaid };
 }
 
 /** Blocks whose last statement has logs. */
@@ -168,4 +175,25 @@ test('after a takeover, stored blocks without rows are asked for again, and thos
   const advances = said.filter((one): one is AdvanceStatement => one.kind === 'advance');
   expect(advances.map(({ above, blocks }) => [above, blocks[0]!.number])).toEqual([[13, 14]]);
   expect(blocksWithLogs(said)).toEqual([14]);
+});
+
+test('after a takeover, a node that has no logs of a block that is stored with rows is given up for another', async () => {
+  const [blind, well] = [new LaggingNode([12, 14]), new LaggingNode([12, 14])];
+  blind.blindByHash.add(12);
+  for (const node of [blind, well]) {
+    node.head = 20;
+    node.finalized = 10;
+  }
+  const heights = Array.from({ length: 11 }, (_, i) => i + 10);
+  const { said, untilSaid } = await following([blind, well], {
+    segment: new Map(heights.map((n) => [n, blockHash(n)])),
+    finalizedBlock: 10,
+    emptyHeights: heights.filter((n) => n > 10 && n !== 12 && n !== 14),
+    // a contract was added: the unfinalized blocks are said again
+    sources: [
+      { address: FILTER.addresses[0]!, event: 'Wanted', startBlock: 0, coverage: [[0, 11]] } as never,
+    ],
+  });
+  await untilSaid(20);
+  expect(blocksWithLogs(said)).toEqual([12, 14]);
 });

@@ -1,9 +1,4 @@
-import { describe, expect, test } from 'vitest';
-import { COVERED, decide, type Known, type Seen } from '#apps/fetcher/decide.js';
-import { forkPoint } from '#apps/fetcher/fork-point.js';
-import { Segment } from '#apps/fetcher/segment.js';
-import { forkOf } from './model/decide.js';
-import { RULES, type Rule, rulesWithout } from './model/rules.js';
+import { expect, test } from 'vitest';
 import { run } from './model/run.js';
 
 /** Seeds of a run in CI; `npm run model -- 10000` runs more. */

@@ -159,6 +159,23 @@ test('positions of the commit log are dense and in commit order under concurrent
   expect(Number(chain!.last)).toBe(400);
 });
 
+test('a new leader is told which unfinalized blocks have no rows of its own contracts', async () => {
+  await begin();
+  const emptyFor = async (address: string) => {
+    await query(ledger.url, "update chain_lane set expires_at = '-infinity'");
+    const sources = [{ address, event: 'SocketBridge', startBlock: 1 }];
+    const taken = await takeOver(ledger.database, {
+      chainId: CHAIN_ID,
+      chainName: 'Test',
+      holder: address,
+      sources,
+    });
+    return taken!.emptyHeights;
+  };
+  expect(await emptyFor(ADDRESS)).toEqual([]);
+  expect(await emptyFor(`0x${'bb'.repeat(20)}`)).toEqual([11, 12]);
+});
+
 test('one fetcher leads at a time; a lease that has ended is taken over with a higher term', async () => {
   const claim = (holder: string, ownTerm?: number) =>
     takeOver(ledger.database, {

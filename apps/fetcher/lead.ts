@@ -39,7 +39,7 @@ export class Lead {
     this.segment = new Segment(taken.segment);
     this.finalizedSaid = taken.finalizedBlock;
     this.coveredTo = coveredTo(taken);
-    this.unproven = new UnprovenBlocks(taken.emptyHeights);
+    this.unproven = new UnprovenBlocks(taken);
   }
 
   get known(): Known {

@@ -129,8 +129,8 @@ export class NewsLane {
       }),
     );
     const logsOf = logs.flat();
-    const unproven = headers.flatMap(({ number }, i) => (logsOf[i]!.proven ? [] : [number]));
-    lead.unproven.assertNotOwed(endpoint, unproven);
+    const unproven = headers.filter((_, i) => !logsOf[i]!.proven);
+    lead.unproven.assertNoneKnown(endpoint, unproven);
     const blocks = headers.map(({ number, hash, parentHash, timestamp }, i) => {
       return {
         number,
@@ -140,7 +140,7 @@ export class NewsLane {
         logs: logsOf[i]!.logs.map((log) => ({ ...log, topics: [...log.topics] })),
       };
     });
-    return { blocks, unproven };
+    return { blocks, unproven: unproven.map(({ number }) => number) };
   }
 }
 
