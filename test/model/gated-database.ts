@@ -28,8 +28,8 @@ export class GatedDatabase {
   private happening: Promise<void> = Promise.resolve();
   /** Whether a statement is in Postgres's hands and a lock holds it up. */
   isBlocked = false;
-  /** Statements that had to wait for a lock, and transactions that began again. */
-  static blocked = 0;
+  /** How many statements had to wait for a lock. */
+  waits = 0;
 
   private constructor(
     private readonly database: Database,
@@ -85,7 +85,7 @@ export class GatedDatabase {
   async settled(): Promise<void> {
     while (!this.opening && !this.outcome) {
       if (await this.waitsForLock()) {
-        if (!this.isBlocked) GatedDatabase.blocked++;
+        if (!this.isBlocked) this.waits++;
         this.isBlocked = true;
         return;
       }

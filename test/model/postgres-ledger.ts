@@ -28,7 +28,7 @@ const ALL_ROWS = 10_000;
 /** The real transactions on a real Postgres, each on a connection of its own that goes on statement by statement. */
 export class PostgresLedger implements Ledger {
   stored: Stored = nothing;
-  /** Transactions that ended in an error that they should not have, with the reason. */
+  /** Transactions that died between two of their statements. */
   crashes = 0;
   private readonly idle: GatedDatabase[] = [];
   private readonly busy = new Set<GatedDatabase>();
@@ -48,6 +48,11 @@ export class PostgresLedger implements Ledger {
     await admin.connect();
     await admin.query(leasesHaveRunOut);
     return new PostgresLedger(url, admin, reader, drop);
+  }
+
+  /** Statements that had to wait for a lock. */
+  get waits(): number {
+    return [...this.idle, ...this.busy].reduce((sum, gated) => sum + gated.waits, 0);
   }
 
   /** Empties the ledger for another run. */

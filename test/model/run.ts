@@ -55,8 +55,8 @@ export async function run(seed: number, options: RunOptions = {}): Promise<RunRe
     await running.peace();
     return running.result(null);
   } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    return running.result(error.message);
+    const { message, stack } = error as Error;
+    return running.result(error instanceof Violation ? message : (stack ?? message));
   } finally {
     await running.close();
   }

@@ -20,6 +20,8 @@ export class World {
   /** Blocks whose logs some endpoint did not have, by hash. */
   readonly hidden = new Set<string>();
   reorgs = 0;
+  /** How often an endpoint doesn't have a block's logs yet. */
+  private readonly lag: number;
   private readonly blocks = new Map<string, Block>();
   private readonly perHeight = new Map<number, number>();
   private branches: (readonly Block[])[] = [];
@@ -30,6 +32,7 @@ export class World {
     private readonly random: Random,
     private readonly note: (line: string) => void,
   ) {
+    this.lag = random.pick([0.1, 0.1, 0.6]);
     this.chain = [this.mine(0, null, [])];
     for (let i = random.below(6); i > 0; i--) this.extend();
     this.safe = Math.max(0, this.head - 2);
@@ -93,7 +96,7 @@ export class World {
   logsOf(block: Block, sources: readonly Source[]): BlockLogs {
     const logs = block.logs.filter((log) => sources.includes(log.source));
     if (!logs.length) return { logs, proven: this.random.chance(0.5) };
-    if (!this.chaos || this.random.chance(0.9)) return { logs, proven: true };
+    if (!this.chaos || !this.random.chance(this.lag)) return { logs, proven: true };
     this.hidden.add(block.hash);
     this.note(`HIDDEN ${block.hash}`);
     return { logs: [], proven: false };
