@@ -6,7 +6,7 @@ import { type Counts, run } from './model/run.js';
 const SEEDS = Number(process.env.REPLAY_SEEDS ?? 200);
 const FROM = Number(process.env.REPLAY_FROM ?? 1);
 /** A transaction of the real code has several times the statements of the model's. */
-const STEPS = 700;
+const STEPS = 500;
 /** Runs at a time, each in a database of its own. */
 const AT_ONCE = 3;
 
@@ -19,7 +19,9 @@ test(`the real workers keep the ledger true through ${SEEDS} random schedules, s
     try {
       for (let seed = seeds.shift(); seed !== undefined && failures.length < 5; seed = seeds.shift()) {
         await ledger.reset();
-        const { why, lines, counts } = await run(seed, { ledger, steps: STEPS, trace: true });
+        // every other one with a leader that is ahead with its history: then rows are claimed by two blocks
+        const early = seed % 2 ? {} : { off: ['recordedOnly'], honest: true };
+        const { why, lines, counts } = await run(seed, { ledger, steps: STEPS, trace: true, ...early });
         for (const [name, n] of Object.entries(counts) as [keyof Counts, number][])
           totals[name] = (totals[name] ?? 0) + n;
         if (why) failures.push(`seed ${seed}: ${why}\n${lines.join('\n')}`);

@@ -16,6 +16,8 @@ export interface RunOptions {
   /** Steps of chaos before all faults stop. */
   readonly steps?: number;
   readonly trace?: boolean;
+  /** Endpoints have every block's logs. */
+  readonly honest?: boolean;
   /** Where the transactions run; left out, on the model's own database. */
   readonly ledger?: Ledger;
   readonly onDecision?: LeaderParts['onDecision'];
@@ -82,7 +84,7 @@ class Run {
     this.random = new Random(seed);
     this.ledger = options.ledger ?? new MemoryLedger(this.rules);
     const note = (line: string) => void (options.trace && this.lines.push(line));
-    this.world = new World(this.random, note);
+    this.world = new World(this.random, note, options.honest);
     this.lanes = new Lanes(this.ledger, this.random, note);
     const kinds = ['all', 'filtered', 'final'] as const;
     this.subscribers = kinds.map((kind) => new Subscriber(kind, this.rules, this.ledger));

@@ -31,8 +31,9 @@ export class World {
   constructor(
     private readonly random: Random,
     private readonly note: (line: string) => void,
+    honest = false,
   ) {
-    this.lag = random.pick([0.1, 0.1, 0.6]);
+    this.lag = honest ? 0 : random.pick([0.1, 0.1, 0.6]);
     this.chain = [this.mine(0, null, [])];
     for (let i = random.below(6); i > 0; i--) this.extend();
     this.safe = Math.max(0, this.head - 2);
