@@ -178,6 +178,33 @@ test('a contract that is added gets its history and the unfinalized blocks; remo
   await simulation.expectTableEqualsChain();
 }, 180_000);
 
+test('a contract that is added takes no row of another away, however many unfinalized blocks are stated again', async () => {
+  const operated = await Operated.start({
+    seed: 'added',
+    head: 1_500,
+    chain: { finalityDepth: 700, eventsPerBlock: 2 },
+  });
+  const { system } = operated.simulation;
+  await operated.configure({ CONTRACT_ADDRESSES: GATEWAY });
+  await operated.untilCovered({ [GATEWAY]: 1 });
+  await operated.configure({ CONTRACT_ADDRESSES: BOTH });
+  await operated.untilCovered({ [GATEWAY]: 1, [STAGING_GATEWAY]: 1 });
+  const [unfinalized] = await query<{ n: string }>(
+    system.databaseUrl,
+    `select count(*) as n from socket_bridge_event join chain using (chain_id)
+     where block_number > finalized_block and address = $1`,
+    [Buffer.from(STAGING_GATEWAY.slice(2), 'hex')],
+  );
+  expect(Number(unfinalized!.n)).toBeGreaterThan(10);
+  const touched = await query(
+    system.databaseUrl,
+    'select block_number, revision from socket_bridge_event where revision > 0',
+  );
+  expect(touched).toEqual([]);
+  await operated.simulation.expectTableEqualsChain();
+  await operated.simulation.expectTableEqualsChain(1, STAGING_GATEWAY);
+}, 180_000);
+
 test('START_BLOCK=latest begins at the final block of the first start and stays there; a contract added later begins later', async () => {
   const operated = await Operated.start({ seed: 'latest', head: 500 });
   const { chain } = operated.simulation;

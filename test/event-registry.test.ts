@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { AbiCoder, Interface } from 'ethers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { ColumnKind } from '#libs/events/column.js';
 import { defineEvent, UndecodableLog } from '#libs/events/event.js';
 import { events } from '#libs/events/registry.js';
 import { bridgeNameOf } from '#libs/events/socket-bridge/bridge-names.js';
@@ -103,4 +104,94 @@ test('an event whose column takes a name that every event has, or names no argum
   expect(() => declare('blockNumber')).toThrow('every event has a column blockNumber');
   expect(() => declare('amount')).toThrow('names no argument');
   expect(declare('value').table).toBe('ping_event');
+});
+
+/** Types of arguments with their values as `decode` must give them back. */
+const argument = fc.oneof(
+  uint256.map((value) => ['uint256', value] as const),
+  fc.bigInt(-(2n ** 127n), 2n ** 127n - 1n).map((value) => ['int128', value] as const),
+  hex(20).map((value) => ['address', value] as const),
+  hex(32).map((value) => ['bytes32', value] as const),
+  hex(4).map((value) => ['bytes4', value] as const),
+  fc.boolean().map((value) => ['bool', value] as const),
+  fc.string({ unit: 'binary' }).map((value) => ['string', value] as const),
+  fc.uint8Array({ maxLength: 80 }).map((b) => ['bytes', `0x${Buffer.from(b).toString('hex')}`] as const),
+);
+const staticTypes = ['uint256', 'int128', 'address', 'bytes32', 'bytes4', 'bool'];
+/** Up to three of them are indexed; of a string or bytes only the hash would be told, so these are not. */
+const event = fc.array(fc.tuple(argument, fc.boolean()), { minLength: 1, maxLength: 8 }).map((list) => {
+  let indexed = 0;
+  return list.map(([[type, value], wish]) => {
+    const isIndexed = wish && staticTypes.includes(type) && indexed++ < 3;
+    return { type, value, isIndexed };
+  });
+});
+const kinds = {
+  string: 'text',
+  bytes: 'bytes',
+  bytes4: 'bytes',
+  bool: 'boolean',
+  int128: 'uint256',
+} as Record<string, ColumnKind>;
+
+function defined(list: typeof event extends fc.Arbitrary<infer E> ? E : never) {
+  const parameters = list.map(({ type, isIndexed }, i) => `${type}${isIndexed ? ' indexed' : ''} arg${i}`);
+  const columns = list.map(({ type }, i) => {
+    return [`arg${i}`, { kind: kinds[type] ?? (type as ColumnKind), description: 'A value.' }] as const;
+  });
+  const signature = `event Drawn(${parameters.join(', ')})`;
+  return defineEvent({
+    name: 'Drawn',
+    signature,
+    description: 'A test.',
+    columns: Object.fromEntries(columns),
+  });
+}
+
+test('what any event was made of is what its decoded log says', () => {
+  fc.assert(
+    fc.property(event, (list) => {
+      const definition = defined(list);
+      const log = new Interface([definition.signature]).encodeEventLog(
+        'Drawn',
+        list.map(({ value }) => value),
+      );
+      const values = Object.fromEntries(list.map(({ value }, i) => [`arg${i}`, value]));
+      expect(definition.decode({ topics: log.topics as string[], data: log.data })).toEqual(values);
+    }),
+  );
+});
+
+test('on arbitrary topics and bytes the decoder gives values, or "not mine", or its own error; never another one', () => {
+  const length = fc.oneof(fc.nat(300), fc.constantFrom(0, 32, 64, 96, 224, 256));
+  const data = fc.oneof(
+    length.chain((n) => fc.uint8Array({ minLength: n, maxLength: n })).map((b) => Buffer.from(b)),
+    // words that look like offsets and lengths lead a decoder furthest astray
+    fc.array(fc.oneof(fc.nat(512), fc.constant(2 ** 40)), { maxLength: 10 }).map((words) => {
+      return Buffer.from(words.map((word) => word.toString(16).padStart(64, '0')).join(''), 'hex');
+    }),
+  );
+  fc.assert(
+    fc.property(
+      event,
+      fc.array(hex(32), { maxLength: 4 }),
+      fc.boolean(),
+      data,
+      (list, topics, mine, bytes) => {
+        for (const definition of [defined(list), socketBridge]) {
+          const log = {
+            topics: mine ? [definition.topic0, ...topics.slice(0, 3)] : topics,
+            data: `0x${bytes.toString('hex')}`,
+          };
+          try {
+            const values = definition.decode(log);
+            if (values) expect(Object.keys(values)).toEqual(definition.columns.map((c) => c.property));
+          } catch (error) {
+            expect(error).toBeInstanceOf(UndecodableLog);
+          }
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
 });

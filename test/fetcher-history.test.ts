@@ -1,9 +1,13 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HistoryLane } from '#apps/fetcher/history-lane.js';
+import type { Ranges } from '#apps/fetcher/history-plan.js';
 import { Lead } from '#apps/fetcher/lead.js';
 import type { Broker } from '#libs/broker/broker.js';
 import type { FinalStatement } from '#libs/broker/messages.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
+import type { ChainLog } from '#libs/events/log.js';
+import { socketBridge } from '#libs/events/socket-bridge/event.js';
 
 const source = { address: `0x${'aa'.repeat(20)}`, event: 'SocketBridge' };
 const MINUTE = 60_000;
@@ -89,4 +93,178 @@ test('however long the history, no more than 32 ranges are published and not sto
   expect(ranges).toBe(32);
   for (let plan = 0; plan < 100; plan++) ranges += (await said(1, 50, 1_000_000)).length;
   expect(ranges).toBe(37);
+});
+
+const ALL_FINAL = 60;
+const addresses = [`0x${'01'.repeat(20)}`, `0x${'02'.repeat(20)}`];
+const history = fc.record({
+  /** Of each source: its start block, and what is stored at first. */
+  starts: fc.tuple(fc.nat(20), fc.nat(20)),
+  stored: fc.array(fc.tuple(fc.nat(1), fc.nat(ALL_FINAL)), { maxLength: 40 }),
+  /** Logs by block, with their size: a few of them fill a message. */
+  logs: fc.uniqueArray(
+    fc.record({ block: fc.nat(ALL_FINAL), of: fc.nat(1), bytes: fc.constantFrom(1, 1, 400_000) }),
+    { maxLength: 12, selector: ({ block, of }) => block * 2 + of },
+  ),
+  batchSize: fc.integer({ min: 1, max: 30 }),
+  /** What the world does, drawn as the run goes. */
+  draws: fc.infiniteStream(fc.nat(99)),
+});
+type History = typeof history extends fc.Arbitrary<infer H> ? H : never;
+
+/** A chain of 60 final blocks whose history is fetched from an endpoint that clamps ranges, and stored by slow workers. */
+class HistoryWorld {
+  /** Blocks that are stored, of each source. */
+  readonly covered: readonly Set<number>[];
+  /** How often each block of each source was said. */
+  readonly said = new Map<string, number>();
+  readonly lane: HistoryLane;
+  /** In percent: calls of the endpoint and of the broker that fail, messages that are lost. */
+  faults = 0;
+  private queue: FinalStatement[] = [];
+  private readonly lead: Lead;
+  private readonly logs: readonly ChainLog[];
+
+  constructor(private readonly given: History) {
+    this.covered = addresses.map(
+      (_, i) => new Set(given.stored.filter(([of]) => of === i).map(([, n]) => n)),
+    );
+    this.logs = given.logs
+      .map(({ block, of, bytes }) => logOf(block, addresses[of]!, bytes))
+      .sort((a, b) => a.blockNumber - b.blockNumber);
+    const endpoint = { logsFrom: async (from: number, to: number) => this.logsFrom(from, to) };
+    const client = {
+      use: async (work: (e: typeof endpoint) => unknown) => work(endpoint),
+    } as unknown as ChainClient;
+    const broker = {
+      trouble: null,
+      depth: async () => this.queue.length,
+      publish: async (_: unknown, s: FinalStatement) => this.publish(s),
+    } as unknown as Broker;
+    const taken = {
+      ledger: 'l',
+      term: 1,
+      segment: new Map(),
+      finalizedBlock: null,
+      sources: [],
+      emptyHeights: [],
+    };
+    this.lead = new Lead(1, [], broker, taken);
+    const listener = { said: () => {}, failed: () => {} };
+    this.lane = new HistoryLane({ client, broker, batchSize: given.batchSize }, listener);
+  }
+
+  get isComplete(): boolean {
+    return this.covered.every((blocks, i) => {
+      for (let n = this.given.starts[i]!; n <= ALL_FINAL; n++) if (!blocks.has(n)) return false;
+      return true;
+    });
+  }
+
+  /** Plans, lets what is under way be published, and stores some of it. */
+  async round(): Promise<void> {
+    const sources = addresses.map((address, i) => {
+      const coverage = [...this.covered[i]!].sort((a, b) => a - b).map((n) => [n, n + 1] as const);
+      return {
+        address,
+        event: 'SocketBridge',
+        startBlock: this.given.starts[i]!,
+        coverage: coverage as Ranges,
+      };
+    });
+    this.lane.plan(this.lead, sources as never, ALL_FINAL);
+    for (let i = 0; i < 8; i++) await new Promise(setImmediate);
+    const waiting = this.queue;
+    this.queue = [];
+    for (const statement of waiting) {
+      if (this.draw() < 40) this.queue.push(statement);
+      else if (this.draw() >= this.faults) this.store(statement);
+    }
+  }
+
+  private store({ sources, from, to, logs }: FinalStatement): void {
+    const wanted = this.logsOf(
+      sources.map((s) => s.address),
+      from,
+      to,
+    );
+    expect(logs.map((log) => log.txHash)).toEqual(wanted.map((log) => log.txHash));
+    for (const [i, address] of addresses.entries()) {
+      if (!sources.some((s) => s.address === address)) continue;
+      for (let n = from; n <= to; n++) this.covered[i]!.add(n);
+    }
+  }
+
+  private publish(statement: FinalStatement): void {
+    if (this.draw() < this.faults) throw new Error('the broker is away');
+    for (const { address } of statement.sources) {
+      for (let n = statement.from; n <= statement.to; n++) {
+        const key = `${addresses.indexOf(address)}/${n}`;
+        this.said.set(key, (this.said.get(key) ?? 0) + 1);
+      }
+    }
+    this.queue.push(statement);
+  }
+
+  private logsFrom(from: number, to: number): { to: number; logs: ChainLog[] } {
+    if (this.draw() < this.faults) throw new Error('the endpoint is away');
+    const clamped = this.draw() < 50 ? to : from + (this.draw() % (to - from + 1));
+    return { to: clamped, logs: this.logsOf(addresses, from, clamped) };
+  }
+
+  private logsOf(of: readonly string[], from: number, to: number): ChainLog[] {
+    return this.logs.filter((l) => of.includes(l.address) && l.blockNumber >= from && l.blockNumber <= to);
+  }
+
+  private draw(): number {
+    return this.given.draws.next().value!;
+  }
+}
+
+function logOf(blockNumber: number, address: string, bytes: number): ChainLog {
+  const name = `${blockNumber}${address.slice(-1)}`;
+  return {
+    address,
+    topics: [socketBridge.topic0],
+    data: `0x${'00'.repeat(bytes)}`,
+    blockNumber,
+    blockHash: `0x${'bb'.repeat(32)}`,
+    blockTimestamp: blockNumber,
+    txHash: `0x${name.padStart(64, '0')}`,
+    txIndex: 0,
+    logIndex: 0,
+  };
+}
+
+test('every missing block of every source is said exactly once, with exactly its logs, whatever ranges the endpoint allows', async () => {
+  await fc.assert(
+    fc.asyncProperty(history, async (given) => {
+      const world = new HistoryWorld(given);
+      const missing = addresses.flatMap((_, i) =>
+        Array.from({ length: ALL_FINAL + 1 }, (_, n) => n)
+          .filter((n) => n >= given.starts[i]! && !world.covered[i]!.has(n))
+          .map((n) => `${i}/${n}`),
+      );
+      for (let i = 0; i < 1_000 && !world.isComplete; i++) await world.round();
+      expect([...world.said.keys()].sort()).toEqual(missing.sort());
+      expect([...world.said.values()].filter((times) => times !== 1)).toEqual([]);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('all of the history is stored in the end, whatever the endpoint and the broker refuse and the queue loses', async () => {
+  await fc.assert(
+    fc.asyncProperty(history, async (given) => {
+      const world = new HistoryWorld(given);
+      world.faults = 30;
+      for (let i = 0; i < 1_000 && !world.isComplete; i++) {
+        if (i === 40) world.faults = 0;
+        await world.round();
+        vi.advanceTimersByTime(i % 10 ? 1_001 : 64 * MINUTE);
+      }
+      expect(world.isComplete).toBe(true);
+    }),
+    { numRuns: 30 },
+  );
 });

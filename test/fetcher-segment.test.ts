@@ -19,7 +19,11 @@ class PlainSegment {
   private blocks: HeldBlock[] = [];
 
   advance(above: number, blocks: readonly HeldBlock[]): void {
-    this.blocks = [...this.blocks.filter(({ number }) => number <= above), ...blocks];
+    const last = blocks.at(-1)!;
+    const isHeld = this.blocks.some(({ number, hash }) => number === last.number && hash === last.hash);
+    const stays = ({ number }: HeldBlock) => number <= above || (isHeld && number > last.number);
+    const kept = this.blocks.filter(stays);
+    this.blocks = [...kept, ...blocks].sort((a, b) => a.number - b.number);
   }
 
   forgetBelow(height: number): void {
@@ -50,7 +54,7 @@ function apply(change: Change, segment: Segment | PlainSegment): void {
   segment.advance(above, blocks);
 }
 
-test('a segment replaces everything above the fork point and forgets everything below finality', () => {
+test('a segment replaces everything above the fork point but what stands on the last block, if held, and forgets everything below finality', () => {
   fc.assert(
     fc.property(changes, height, (list, asked) => {
       const both = [new Segment(new Map()), new PlainSegment()] as const;

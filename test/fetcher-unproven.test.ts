@@ -156,3 +156,24 @@ test('after a takeover, stored blocks without rows are asked for again, and thos
   expect(advances.map(({ above, blocks }) => [above, blocks[0]!.number])).toEqual([[13, 14]]);
   expect(blocksWithLogs(said)).toEqual([14]);
 });
+
+test('after a takeover, a node that has no logs of a block that is stored with rows is given up for another', async () => {
+  const [blind, well] = [new LaggingNode([12, 14]), new LaggingNode([12, 14])];
+  blind.blindByHash.add(12);
+  for (const node of [blind, well]) {
+    node.head = 20;
+    node.finalized = 10;
+  }
+  const heights = Array.from({ length: 11 }, (_, i) => i + 10);
+  const { said, untilSaid } = await followedBy([blind, well], {
+    segment: new Map(heights.map((n) => [n, blockHash(n)])),
+    finalizedBlock: 10,
+    emptyHeights: heights.filter((n) => n > 10 && n !== 12 && n !== 14),
+    // a contract was added: the unfinalized blocks are said again
+    sources: [
+      { address: FILTER.addresses[0]!, event: 'Wanted', startBlock: 0, coverage: [[0, 11]] } as never,
+    ],
+  });
+  await untilSaid(20);
+  expect(blocksWithLogs(said)).toEqual([12, 14]);
+});

@@ -93,6 +93,17 @@ test('blocks stated again with the same content touch no row and take no positio
   expect(result).toMatchObject({ verdicts: ['applied'], touched: [], position: null });
 });
 
+test('what stands on the last of the blocks that are stated again stays, with its rows and its coverage', async () => {
+  const term = await begin();
+  const result = await ledger.apply(term, 3, { above: 10, blocks: [block(11, 'a', [{ tx: 't11' }])] });
+  expect(result).toMatchObject({ verdicts: ['applied'], touched: [], position: null });
+  expect(await ledger.rows()).toEqual([rowName('t11', 11, 'a'), rowName('t12', 12, 'a')]);
+  expect(await ledger.coverage()).toBe('{[10,13)}');
+  const other = await ledger.apply(term, 4, { above: 10, blocks: [block(11, 'b', [], 'a')] });
+  expect(other.touched).toMatchObject([{ added: 0, removed: 2 }]);
+  expect(await ledger.coverage()).toBe('{[10,12)}');
+});
+
 test('blocks that are no child of the stored chain, or reach below finality, are refused', async () => {
   const term = await begin();
   const stranger = await ledger.apply(term, 3, { above: 12, blocks: [block(13, 'x')] });
@@ -179,6 +190,23 @@ test('positions of the commit log are dense and in commit order under concurrent
   expect(await ledger.coverage()).toBe('{[1,401)}');
   const [chain] = await query<{ last: string }>(ledger.url, 'select last_processed_block as last from chain');
   expect(Number(chain!.last)).toBe(400);
+});
+
+test('a new leader is told which unfinalized blocks have no rows of its own contracts', async () => {
+  await begin();
+  const emptyFor = async (address: string) => {
+    await query(ledger.url, "update chain_lane set expires_at = '-infinity'");
+    const sources = [{ address, event: 'SocketBridge', startBlock: 1 }];
+    const taken = await takeOver(ledger.database, {
+      chainId: CHAIN_ID,
+      chainName: 'Test',
+      holder: address,
+      sources,
+    });
+    return taken!.emptyHeights;
+  };
+  expect(await emptyFor(ADDRESS)).toEqual([]);
+  expect(await emptyFor(`0x${'bb'.repeat(20)}`)).toEqual([11, 12]);
 });
 
 test('one fetcher leads at a time; a lease that has ended is taken over with a higher term', async () => {

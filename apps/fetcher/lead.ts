@@ -39,7 +39,7 @@ export class Lead {
     this.segment = new Segment(taken.segment);
     this.finalizedSaid = taken.finalizedBlock;
     this.coveredTo = coveredTo(taken);
-    this.unproven = new UnprovenBlocks(taken.emptyHeights);
+    this.unproven = new UnprovenBlocks(taken);
   }
 
   get known(): Known {
@@ -72,8 +72,9 @@ export class Lead {
   /** Says that these blocks, above `above`, are the chain now. Not confirmed by the broker: it counts as said, perhaps lost. */
   async advance(above: number, blocks: StatedBlock[]): Promise<void> {
     this.segment.advance(above, blocks);
-    // what stays below is covered, and what is stated will be
-    this.coveredTo = COVERED;
+    // what stays below is covered, and what is stated will be; what stays above is stated again by the next ones
+    const last = blocks.at(-1)!.number;
+    this.coveredTo = this.segment.top > last ? last : COVERED;
     const statement: AdvanceStatement = {
       ...this.head,
       kind: 'advance',

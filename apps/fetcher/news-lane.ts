@@ -68,7 +68,7 @@ export class NewsLane {
     if ('outcome' in looked) return looked;
     const { head, final, decision } = looked;
     if (decision.kind === 'advance') {
-      lead.unproven.said(decision.above, looked.unproven);
+      lead.unproven.said(decision.above, staysAbove(lead, looked.blocks), looked.unproven);
       for (const piece of piecesOf(looked.blocks)) {
         // the first piece stands on the fork point, each later one on the tip of the one before
         await lead.advance(piece[0] === looked.blocks[0] ? decision.above : piece[0]!.number - 1, piece);
@@ -193,8 +193,8 @@ export class NewsLane {
       }),
     );
     const logsOf = logs.flat();
-    const unproven = headers.flatMap(({ number }, i) => (logsOf[i]!.proven ? [] : [number]));
-    lead.unproven.assertNotOwed(endpoint, unproven);
+    const unproven = headers.filter((_, i) => !logsOf[i]!.proven);
+    lead.unproven.assertNoneKnown(endpoint, unproven);
     const blocks = headers.map(({ number, hash, parentHash, timestamp }, i) => {
       return {
         number,
@@ -204,8 +204,14 @@ export class NewsLane {
         logs: logsOf[i]!.logs.map((log) => ({ ...log, topics: [...log.topics] })),
       };
     });
-    return { blocks, unproven };
+    return { blocks, unproven: unproven.map(({ number }) => number) };
   }
+}
+
+/** The height above which what is held stays, since it stands on the last of these blocks; infinite when nothing does. */
+function staysAbove(lead: Lead, blocks: readonly StatedBlock[]): number {
+  const { number, hash } = blocks.at(-1)!;
+  return lead.known.segment.hashAt(number) === hash ? number : Number.POSITIVE_INFINITY;
 }
 
 /** [from, to] in batches. */

@@ -43,13 +43,20 @@ export class Segment {
     return this.heights.slice(this.indexAbove(above), this.indexAbove(upTo));
   }
 
-  /** Drops what is above a height and holds these blocks, ascending and all above it, instead. */
+  /**
+   * Holds these blocks, ascending and all above a height, instead of what is above it. Where the last of them is held already,
+   * what stands on it stays: those are its descendants.
+   */
   advance(above: number, blocks: readonly HeldBlock[]): void {
+    const last = blocks.at(-1);
+    const isHeld = last && this.hashes.get(last.number) === last.hash;
+    const staying = isHeld ? this.heights.splice(this.indexAbove(last.number)) : [];
     while (this.top > above) this.hashes.delete(this.heights.pop()!);
     for (const { number, hash } of blocks) {
       this.heights.push(number);
       this.hashes.set(number, hash);
     }
+    for (const height of staying) this.heights.push(height);
   }
 
   /** Forgets what lies below a height. */

@@ -1,8 +1,12 @@
 import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
+import type { Leadership } from '#libs/database/ledger.js';
+import type { HeldBlock } from './segment.js';
 
 /** Blocks between two unproven ones that are asked for along with them: another request would cost more. */
 const GAP = 1_000;
+
+type Taken = Pick<Leadership, 'segment' | 'finalizedBlock' | 'emptyHeights'>;
 
 /**
  * Blocks that were said to be empty on nothing but the node's word (its log index may lag behind its headers, and the bloom
@@ -17,26 +21,41 @@ export class UnprovenBlocks {
   /** Heights whose logs were seen by range and not by hash. */
   private readonly owed = new Set<number>();
 
-  /** @param heights stored blocks of which nobody knows any more whether they were proven. */
-  constructor(heights: Iterable<number> = []) {
-    this.heights = new Set(heights);
+  /** Hashes of blocks that were stored with rows when the term began. */
+  private readonly full: ReadonlySet<string>;
+
+  /** @param taken what is stored above finality; nobody knows any more which of its blocks without rows were proven. */
+  constructor({ segment, finalizedBlock, emptyHeights }: Taken) {
+    this.heights = new Set(emptyHeights);
+    const isFull = ([height]: readonly [number, string]) =>
+      height > (finalizedBlock ?? -1) && !this.heights.has(height);
+    this.full = new Set([...segment].filter(isFull).map(([, hash]) => hash));
   }
 
-  /** Takes note that these blocks, above `above`, are said, and which of them are unproven. */
-  said(above: number, unproven: readonly number[]): void {
+  /**
+   * Takes note that blocks above `above` are said, and which of them are unproven.
+   * @param upTo what is held above it stays; infinite when nothing does.
+   */
+  said(above: number, upTo: number, unproven: readonly number[]): void {
     // most news stand on the tip: a change costs what it changes
-    if (above < this.top) for (const height of this.heights) if (height > above) this.heights.delete(height);
+    if (above < this.top)
+      for (const height of this.heights) if (height > above && height <= upTo) this.heights.delete(height);
     for (const height of unproven) this.heights.add(height);
-    this.top = Math.max(above, ...unproven);
+    this.top = Math.max(upTo < this.top ? this.top : above, ...unproven);
   }
 
-  /** @throws RpcError when a node answers by hash that a block has no logs, after logs of it were seen by range. */
-  assertNotOwed(endpoint: Endpoint, unproven: readonly number[]): void {
-    const missing = unproven.find((height) => this.owed.has(height));
-    if (missing === undefined) return;
+  /**
+   * A node may not have a block's logs yet when some are known: seen by range, or stored by an earlier leader. To say that there
+   * are none would be forgotten by the next leader, who takes a block with rows for proven.
+   * @throws RpcError when it says so of one of these blocks.
+   */
+  assertNoneKnown(endpoint: Endpoint, unproven: readonly HeldBlock[]): void {
+    const missing = unproven.find(({ number, hash }) => this.owed.has(number) || this.full.has(hash));
+    if (!missing) return;
+    const where = this.owed.has(missing.number) ? 'there are some by range' : 'some are stored';
     throw endpoint.blockError(
       'bad_data',
-      `has no logs of block ${missing} by its hash, though there are some by range`,
+      `has no logs of block ${missing.number} by its hash, though ${where}`,
     );
   }
 

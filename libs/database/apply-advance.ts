@@ -20,8 +20,9 @@ interface AdvanceEffect {
 }
 
 /**
- * Applies one `advance` under the lane's lock: drops what isn't stated above the fork point from the segment, marks the
- * rows of these block hashes removed, stores the stated blocks and their rows.
+ * Applies one `advance` under the lane's lock: drops what isn't stated above the fork point from the segment (what stands on
+ * the last stated block, if that is stored already, stays), marks the rows of the dropped block hashes removed, stores the
+ * stated blocks and their rows.
  * @param writeId gives the transaction's write id; called only when rows may be touched.
  * @returns null when the first block isn't a child of the stored block below it.
  */
@@ -31,7 +32,8 @@ export async function applyAdvance(
   writeId: () => Promise<number>,
 ): Promise<AdvanceEffect | null> {
   const { chainId, above, blocks } = statement;
-  const segment = await segmentFrom(tx, chainId, Math.min(above + 1, blocks[0]!.number - 1));
+  const from = Math.min(above + 1, blocks[0]!.number - 1);
+  const segment = await segmentFrom(tx, chainId, from, blocks.at(-1)!);
   const below = segment.get(blocks[0]!.number - 1);
   if (below && blocks[0]!.number - 1 <= above && below !== blocks[0]!.parentHash) return null;
   const stated = new Set(blocks.map((b) => b.hash));
@@ -62,11 +64,21 @@ export async function applyAdvance(
   };
 }
 
-/** Hashes of the stored segment by height, from a height upwards. */
-async function segmentFrom(tx: SqlExecutor, chainId: number, from: number): Promise<Map<number, string>> {
+/**
+ * Hashes of the stored segment by height, from a height upwards. Where the last stated block is stored already, only up to it:
+ * what stands on it are its descendants, which stay as they are.
+ */
+async function segmentFrom(
+  tx: SqlExecutor,
+  chainId: number,
+  from: number,
+  last: { number: number; hash: string },
+): Promise<Map<number, string>> {
   const { rows } = await sql<{ number: string; hash: string }>`
     select number, '0x' || encode(hash, 'hex') as hash from block
-    where chain_id = ${chainId} and number >= ${from} order by number`.execute(tx);
+    where chain_id = ${chainId} and number >= ${from} and (number <= ${last.number} or not exists (
+      select 1 from block where chain_id = ${chainId} and number = ${last.number} and hash = ${`\\x${last.hash.slice(2)}`}::text::bytea))
+    order by number`.execute(tx);
   return new Map(rows.map((row) => [Number(row.number), row.hash]));
 }
 

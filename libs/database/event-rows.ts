@@ -156,14 +156,17 @@ export async function removeRows(
   return Number(result.numAffectedRows ?? 0);
 }
 
-/** Heights above another at which the chain has rows of an event. */
+/** Heights above another at which the chain has rows of an event of some contracts. */
 export async function heightsWithRows(
   tx: SqlExecutor,
   event: EventDefinition,
-  { chainId, above }: { chainId: number; above: number },
+  { chainId, above, addresses }: { chainId: number; above: number; addresses: readonly string[] },
 ): Promise<number[]> {
   const { rows } = await sql<{ block_number: string }>`
     select distinct block_number from ${sql.table(event.table)}
-    where chain_id = ${chainId} and block_number > ${above} and not removed`.execute(tx);
+    where chain_id = ${chainId} and block_number > ${above} and not removed
+      and address = any(${addresses.map((address) => `\\x${address.slice(2)}`)}::text[]::bytea[])`.execute(
+    tx,
+  );
   return rows.map((row) => Number(row.block_number));
 }

@@ -30,7 +30,7 @@ export interface Leadership {
   /** Stored segment: block hash by height, ascending. */
   readonly segment: ReadonlyMap<number, string>;
   readonly finalizedBlock: number | null;
-  /** Heights of the segment above finality that have no rows. */
+  /** Heights of the segment above finality that have no rows of the claimed sources. */
   readonly emptyHeights: readonly number[];
   readonly sources: readonly LedgerSource[];
 }
@@ -109,8 +109,11 @@ async function readStored(tx: SqlExecutor, chainId: number, wanted: readonly Sta
   const finalized = chain.rows[0]!.finalized_block;
   const above = Number(finalized ?? -1);
   const full = new Set<number>();
-  for (const event of events)
-    for (const height of await heightsWithRows(tx, event, { chainId, above })) full.add(height);
+  for (const event of events) {
+    // what another contract's row shows was not asked for this one
+    const addresses = wanted.filter((s) => s.event === event.name).map((s) => s.address);
+    for (const height of await heightsWithRows(tx, event, { chainId, above, addresses })) full.add(height);
+  }
   const keys = new Set(wanted.map((s) => `${s.address} ${s.event}`));
   const sources = await readSources(tx, chainId);
   return {

@@ -21,6 +21,7 @@ export interface TestLog {
   readonly tx: string;
   readonly index?: number;
   readonly amount?: bigint;
+  readonly address?: string;
 }
 
 /** A block named by a letter of its branch, e.g. `block(5, 'a', [{tx: 't1'}])` is `5a`; its parent is `4a` unless said otherwise. */
@@ -44,11 +45,16 @@ export function hashOf(number: number, branch: string): string {
   return id(`${number}${branch}`);
 }
 
-function chainLog({ tx, index = 0, amount = 1n }: TestLog, blockNumber: number, blockHash: string): ChainLog {
+/** The log as the chain gives it. */
+export function chainLog(
+  { tx, index = 0, amount = 1n, address = ADDRESS }: TestLog,
+  blockNumber: number,
+  blockHash: string,
+): ChainLog {
   const types = ['uint256', 'address', 'uint256', 'bytes32', 'address', 'address', 'bytes32'];
   const values = [amount, ADDRESS, 10n, id('Hop'), ADDRESS, ADDRESS, `0x${'00'.repeat(32)}`];
   return {
-    address: ADDRESS,
+    address,
     topics: [socketBridge.topic0],
     data: AbiCoder.defaultAbiCoder().encode(types, values),
     blockNumber,

@@ -21,6 +21,8 @@ export interface NewsBench {
   applyAll(): void;
   /** Takes steps, and lets all be applied, until finality at this height is said. */
   untilFinal(height: number): Promise<unknown>;
+  /** The same, until this block is said. */
+  untilSaid(height: number): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -50,17 +52,21 @@ export async function newsBench(
     bloomProvesAbsence: true,
   });
   const applyAll = () => void lead.progressed({ appliedSeq: said.length } as never);
+  const untilIs = (what: string, is: (one: Said) => boolean) =>
+    until(what, async () => {
+      await news.step(lead).catch(() => {});
+      applyAll();
+      return said.some(is);
+    });
   return {
     said,
     rpcs,
     applyAll,
     step: () => news.step(lead),
     untilFinal: (height) =>
-      until(`finality ${height}`, async () => {
-        await news.step(lead).catch(() => {});
-        applyAll();
-        return said.some((one) => one.kind === 'finality' && one.number === height);
-      }),
+      untilIs(`finality ${height}`, (one) => one.kind === 'finality' && one.number === height),
+    untilSaid: (height) =>
+      untilIs(`block ${height}`, (one) => one.kind === 'advance' && one.blocks.at(-1)!.number === height),
     async close() {
       client.close();
       await Promise.all(rpcs.map((rpc) => rpc.stop()));
