@@ -13,6 +13,13 @@ export function stateAfter(error: RpcUnavailable | WrongChain): 'halted' | 'unre
   return error.failures.every(({ kind }) => NEEDS_A_PERSON.has(kind)) ? 'halted' : 'unreachable';
 }
 
+/** Why, in words; of a chain whose stored final block the endpoints don't have, also what can be done. */
+export function reasonOf(error: RpcUnavailable, chainId: number): string {
+  const isHalted = stateAfter(error) === 'halted';
+  if (!isHalted || !error.failures.some(({ kind }) => kind === 'other_final_block')) return error.message;
+  return `${error.message}; a reorg below finality, or RPCs of a fork: npm run repair -- --chain ${chainId} shows what can be done`;
+}
+
 /** How one chain fares in this process, for readiness and metrics. */
 export class ChainCondition {
   private state: ChainState | 'standby' = 'starting';

@@ -18,7 +18,7 @@ import {
 } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
-import { type ChainCondition, stateAfter } from './chain-condition.js';
+import { type ChainCondition, reasonOf, stateAfter } from './chain-condition.js';
 import { HistoryLane } from './history-lane.js';
 import { Lead } from './lead.js';
 import type { NewsLane } from './news-lane.js';
@@ -229,7 +229,9 @@ export class ChainFollower {
           term: lead.term,
         });
         if (!progress) return 'lost';
-        history.plan(lead, await readSources(database.statements, config.chainId), progress.finalizedBlock);
+        const sources = await readSources(database.statements, config.chainId);
+        // what is recorded as final isn't in the chain: nothing up to there can be called true for ever
+        history.plan(lead, sources, this.state === 'halted' ? null : progress.finalizedBlock);
         this.parts.condition.underWay({ ranges: history.outstanding });
       } catch (error) {
         this.noteFailure(error);
@@ -267,7 +269,8 @@ export class ChainFollower {
   private noteFailure(error: unknown): void {
     if (this.stopping) return;
     const { message } = error as Error;
-    if (error instanceof RpcUnavailable) this.setState(stateAfter(error), message);
+    if (error instanceof RpcUnavailable)
+      this.setState(stateAfter(error), reasonOf(error, this.parts.config.chainId));
     else this.parts.logger.warn(message);
   }
 
