@@ -14,7 +14,7 @@ import { type RecordedFinality, recordedFinality } from './verified.js';
 const BEYOND_ALL_BLOCKS = Number.MAX_SAFE_INTEGER;
 
 /** A block of the chain. */
-export interface KnownBlock {
+interface KnownBlock {
   readonly number: number;
   readonly hash: string;
   readonly parentHash: string;
