@@ -114,9 +114,16 @@ test('without a repair a subscriber to final events never hears of a removal', a
 
 test('the highest common block lies below every row of the old branch, also where the new branch is stored above it', async () => {
   const { term } = await ledger.lead();
-  await ledger.apply(term, 1, { above: 19, blocks: [block(20, 'a')] }, { final: 20, hash: hashOf(20, 'a') });
+  await ledger.apply(
+    term,
+    1,
+    { above: 99, blocks: [block(100, 'a')] },
+    { final: 100, hash: hashOf(100, 'a') },
+  );
   const rows = [block(3, 'a', [{ tx: 't3' }]), block(5, 'a', [{ tx: 't5' }]), block(9, 'a', [{ tx: 't9' }])];
-  await ledger.history(1, 19, [...rows, block(14, 'b', [{ tx: 't14' }]), block(16, 'b', [{ tx: 't16' }])]);
+  // more heights with rows than are asked for at once
+  const newer = Array.from({ length: 70 }, (_, i) => block(20 + i, 'b', [{ tx: `t${20 + i}` }]));
+  await ledger.history(1, 99, [...rows, ...newer]);
   const rpc = await RecordedRpc.start(
     byMethod({
       eth_chainId: () => `0x${CHAIN_ID.toString(16)}`,
@@ -137,6 +144,6 @@ test('the highest common block lies below every row of the old branch, also wher
     progress,
     stop: new AbortController().signal,
   };
-  expect(await highestCommonBlock(search, 20)).toMatchObject({ number: 5, hash: hashOf(5, 'a') });
+  expect(await highestCommonBlock(search, 100)).toMatchObject({ number: 5, hash: hashOf(5, 'a') });
   expect(await highestCommonBlock(search, 3)).toBeNull();
 });
