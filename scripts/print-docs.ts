@@ -94,7 +94,7 @@ function metrics(): string {
         ],
         [
           '`event_monitor_chain_state{state="halted"} == 1`',
-          'a reorg went below finality: [operations.md](operations.md)',
+          'a reorg went below finality, or `RPC_URLS` are of another chain: [verify-and-repair.md](verify-and-repair.md)',
         ],
         ['`event_monitor_chain_state{state="unled"} == 1` for 1 min', 'no fetcher leads the chain'],
         [

@@ -30,6 +30,12 @@ class Source {
   liveFrom!: number | null;
   @Field(() => [BlockRange], { description: 'Blocks whose events are stored.' })
   coverage!: BlockRange[];
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description:
+      'Verified through this block: up to it, from the start block on, `npm run verify` found the stored events equal to the chain. Null: not yet.',
+  })
+  verifiedBlock!: number | null;
 }
 
 @ObjectType({ description: 'How far the history of a chain, up to finality, is stored.' })
@@ -104,6 +110,12 @@ class ChainType {
   lastProcessedBlock!: number | null;
   @Field(() => SafeIntScalar, {
     nullable: true,
+    description:
+      'Verified through this block: the lowest `verifiedBlock` of its sources; null: one has none.',
+  })
+  verifiedBlock!: number | null;
+  @Field(() => SafeIntScalar, {
+    nullable: true,
     description: 'Blocks from the newest stored block to the head: how far the live data is behind.',
   })
   lagBlocks!: number | null;
@@ -167,6 +179,7 @@ function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
     head: status.headBlock,
     finalized: status.finalizedBlock,
     lastProcessedBlock: status.lastProcessedBlock,
+    verifiedBlock: lowest(status.sources.map((source) => source.verifiedBlock)),
     ...lagOf(status),
     backfill: { ...progress, progress: progress.fraction },
     sources: status.sources.map((s) => ({
@@ -187,4 +200,10 @@ function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
         }
       : null,
   };
+}
+
+/** The lowest, or null when one is null or there is none. */
+function lowest(blocks: readonly (number | null)[]): number | null {
+  const known = blocks.filter((block) => block !== null);
+  return known.length && known.length === blocks.length ? Math.min(...known) : null;
 }

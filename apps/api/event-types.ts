@@ -34,9 +34,12 @@ registerEnumType(ChangeType, {
     ADDED: { description: 'It is in the chain and matches; replaces what was known of the same id.' },
     REMOVED: {
       description:
-        'It is no longer in the chain, or no longer matches: forget the id (if it was known at all).',
+        'It is no longer in the chain, or no longer matches: forget the id (if it was known at all). In subscriptions to finalized events only after a repair (a reorg below finality, rows that were wrong).',
     },
-    FINALIZED: { description: 'It is final (only in subscriptions to finalized events); told once.' },
+    FINALIZED: {
+      description:
+        'It is final (only in subscriptions to finalized events); told once, unless a repair stores it anew: then it replaces what was known of the id.',
+    },
   },
 });
 

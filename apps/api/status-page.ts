@@ -24,7 +24,7 @@ export const statusPage = `<!doctype html>
 <header><h1>Event Monitor</h1><a href="/graphql">GraphiQL: query and subscribe</a><span class="dim" id="age" role="status">reading…</span></header>
 <main id="chains"></main>
 <script>
-const query = '{ chains { id name state reason head finalized lastProcessedBlock lagBlocks lagSeconds undecodableLogs explorer { url } endpoints { host healthy reason } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';
+const query = '{ chains { id name state reason head finalized lastProcessedBlock verifiedBlock lagBlocks lagSeconds undecodableLogs explorer { url } endpoints { host healthy reason } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';
 const number = n => n === null ? '–' : Math.round(n).toLocaleString('en');
 const duration = s => s === null ? '–' : s < 90 ? Math.round(s) + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : s < 129600 ? (s / 3600).toFixed(1) + ' h' : (s / 86400).toFixed(1) + ' days';
 const element = (name, text, className) => { const e = document.createElement(name); e.textContent = text; if (className) e.className = className; return e; };
@@ -33,7 +33,7 @@ function card(c) {
   title.append(element('span', c.name + ' '), element('span', c.state, c.state === 'following' ? 'following' : 'trouble'));
   title.firstChild.append(element('span', '(' + c.id + ')', 'dim'));
   const facts = { 'Head': number(c.head), 'Live lag': c.lagBlocks === null ? '–' : number(c.lagBlocks) + ' blocks', 'Newest data': c.lagSeconds === null ? '–' : duration(c.lagSeconds) + ' old',
-    'Finalized': number(c.finalized), 'Processed without holes to': number(c.lastProcessedBlock), 'History': (Math.floor(b.progress * 1000) / 10) + ' %',
+    'Finalized': number(c.finalized), 'Processed without holes to': number(c.lastProcessedBlock), 'Verified to': number(c.verifiedBlock), 'History': (Math.floor(b.progress * 1000) / 10) + ' %',
     'Rate': b.etaSeconds === 0 ? 'done' : b.blocksPerSecond === null ? '–' : number(b.blocksPerSecond) + ' blocks/s', 'History done in': b.etaSeconds === 0 ? 'done' : duration(b.etaSeconds), 'Undecodable logs': number(c.undecodableLogs) };
   for (const [name, value] of Object.entries(facts)) { const item = document.createElement('div'); item.append(element('dt', name), element('dd', value)); list.append(item); }
   article.append(title);

@@ -21,9 +21,13 @@ export interface Finding {
   readonly reason: string | null;
 }
 
-function findingOf(error: RpcUnavailable | WrongChain): Finding {
-  const halted = error instanceof WrongChain || error.failures.every(({ kind }) => NEEDS_A_PERSON.has(kind));
-  return { state: halted ? 'halted' : 'unreachable', reason: error.message };
+function findingOf(error: RpcUnavailable | WrongChain, chainId: number): Finding {
+  if (error instanceof WrongChain) return { state: 'halted', reason: error.message };
+  if (!error.failures.every(({ kind }) => NEEDS_A_PERSON.has(kind)))
+    return { state: 'unreachable', reason: error.message };
+  const forked = error.failures.some(({ kind }) => kind === 'other_final_block');
+  const advice = `; a reorg below finality, or RPCs of a fork: npm run repair -- --chain ${chainId} shows what can be done`;
+  return { state: 'halted', reason: forked ? error.message + advice : error.message };
 }
 
 /**
@@ -90,7 +94,7 @@ export class ChainCondition {
   /** @returns false when the error is neither the RPC's nor the broker's. */
   failed(error: unknown): boolean {
     if (error instanceof RpcUnavailable || error instanceof WrongChain) {
-      const { state, reason } = findingOf(error);
+      const { state, reason } = findingOf(error, this.labels.chain_id);
       this.found(state, reason);
       return true;
     }

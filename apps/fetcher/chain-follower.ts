@@ -33,7 +33,7 @@ const PATIENCE_FIRST_MS = 10_000;
 const PATIENCE_LAST_MS = 60_000;
 /** Waits before a broker that refused a statement gets the next one, doubling from first to last. */
 const REFUSED_FIRST_MS = 250;
-const REFUSED_LAST_MS = 30_000;
+const REFUSED_LAST_MS = 10_000;
 
 /** What a follower works with. */
 export interface FollowerParts {
@@ -255,7 +255,10 @@ export class ChainFollower {
           term: lead.term,
         });
         if (!progress) return 'lost';
-        history.plan(lead, await readSources(database.statements, config.chainId), progress.finalizedBlock);
+        const sources = await readSources(database.statements, config.chainId);
+        // what is recorded as final isn't in the chain: nothing up to there can be called true for ever
+        const isHalted = condition.current.state === 'halted';
+        history.plan(lead, sources, isHalted ? null : progress.finalizedBlock);
         condition.underWay({ ranges: history.outstanding });
         condition.stalls.historyWaits(history.published, history.waitedMs);
       } catch (error) {

@@ -146,6 +146,7 @@ export class HistoryLane {
       const statement: FinalStatement = {
         ...lead.head,
         kind: 'final',
+        term: lead.term,
         sources: [...range.sources].map(({ address, event }) => ({ address, event })),
         from: piece.from,
         to: piece.to,

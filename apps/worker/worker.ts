@@ -2,12 +2,12 @@ import { type Broker, type Consumer, type Delivery, LIVE_QUEUES } from '#libs/br
 import type { FinalStatement, NewsStatement, Statement } from '#libs/broker/messages.js';
 import { applyNews, type DecodedNews } from '#libs/database/apply-news.js';
 import type { Database } from '#libs/database/database.js';
+import { decodeLogs, unknownEvents } from '#libs/database/decode-logs.js';
 import { ledgerId } from '#libs/database/ledger.js';
 import { type DecodedFinal, storeHistory } from '#libs/database/store-history.js';
 import { events } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { workerMetrics } from '#libs/telemetry/metrics.js';
-import { decodeLogs, unknownEvents } from './decode.js';
 import { DeliveryQueue } from './delivery-queue.js';
 import { measureNews, measureQueues, measureStored, timed } from './worker-metrics.js';
 
@@ -94,7 +94,12 @@ export class Worker {
     });
     const stored = await timed('history', () => storeHistory(this.database, decoded));
     measureStored(stored);
-    workerMetrics.statements.inc({ lane: 'history', outcome: 'applied' }, statements.length);
+    const { voided } = stored;
+    workerMetrics.statements.inc({ lane: 'history', outcome: 'applied' }, statements.length - voided);
+    if (voided) {
+      workerMetrics.statements.inc({ lane: 'history', outcome: 'ignored' }, voided);
+      this.logger.warn(`${voided} messages of history were read before a repair of their chain: ignored`);
+    }
     if (stored.position !== null) this.broker.ring(stored.position);
   }
 

@@ -45,10 +45,21 @@ export interface Consumer {
 }
 
 export interface DeadLetter {
+  /** Twelve hex digits, of its content and how it came here: the same at every look. */
+  readonly id: string;
   /** Queue it came from, e.g. `event-monitor.history`. */
   readonly queue: string;
   readonly reason: string;
+  /** When it came here, in ISO 8601; null: unknown. */
+  readonly time: string | null;
   readonly body: Buffer;
+}
+
+/** What became of the dead letters that were to be replayed. */
+export interface ReplayedLetters {
+  readonly replayed: number;
+  /** Left, since the queue that they came from is none of the monitor's. */
+  readonly unplaced: number;
 }
 
 /**
@@ -75,6 +86,13 @@ export interface Broker {
   onRing(listener: (position: number) => void): Promise<() => Promise<void>>;
   /** Dead letters now in the dead-letter queue, oldest first, at most `limit`; they stay there. */
   deadLetters(limit: number): Promise<DeadLetter[]>;
+  /**
+   * Shows every dead letter once to `visit`, oldest first, one at a time in memory, and sends those that it wants replayed to the
+   * queue that they came from. One is taken away only when that queue has confirmed it: a crash between doubles it and loses
+   * nothing. What fails again comes back with its reason, and isn't shown again.
+   * @throws BrokerUnavailable as `publish`; what was not replayed by then stays.
+   */
+  sortDeadLetters(visit: (letter: DeadLetter) => 'leave' | 'replay'): Promise<ReplayedLetters>;
   /** Number of messages that wait in a queue (not those handed out). */
   depth(queue: Lane | DeadQueue): Promise<number>;
   /** Number of consumers, in all processes, that a lane's queue has. */

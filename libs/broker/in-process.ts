@@ -7,12 +7,14 @@ import {
   type DeadQueue,
   type Delivery,
   type Lane,
+  type ReplayedLetters,
 } from './broker.js';
+import { deadLetter } from './dead-letter.js';
 import { DEFAULT_STOP_GRACE_MS, Handout } from './delivery.js';
 import { callListener } from './doorbell.js';
 import { InProcessQueue, type InProcessTaker } from './in-process-queue.js';
 import { type Statement, serializeStatement } from './messages.js';
-import { DEFAULT_PREFIX, queueName } from './names.js';
+import { DEFAULT_PREFIX, laneOfQueue, queueName } from './names.js';
 
 /** Dead letters kept for a human to look at; the oldest give way. */
 const DEAD_MAX_LENGTH = 1_000;
@@ -87,6 +89,24 @@ export class InProcessBroker implements Broker {
     return this.#dead.slice(0, limit);
   }
 
+  async sortDeadLetters(visit: (letter: DeadLetter) => 'leave' | 'replay'): Promise<ReplayedLetters> {
+    this.#checkOpen();
+    let [replayed, unplaced] = [0, 0];
+    // a copy: what fails again comes back at the end
+    for (const letter of [...this.#dead]) {
+      if (visit(letter) === 'leave') continue;
+      const lane = laneOfQueue(DEFAULT_PREFIX, letter.queue);
+      if (!lane) {
+        unplaced++;
+        continue;
+      }
+      this.#queue(lane).add(letter.body);
+      this.#dead.splice(this.#dead.indexOf(letter), 1);
+      replayed++;
+    }
+    return { replayed, unplaced };
+  }
+
   async depth(queue: Lane | DeadQueue): Promise<number> {
     this.#checkOpen();
     return queue.lane === 'dead' ? this.#dead.length : this.#queue(queue).depth;
@@ -124,7 +144,7 @@ export class InProcessBroker implements Broker {
   }
 
   #bury(queue: string, reason: string, body: Buffer): void {
-    this.#dead.push({ queue, reason, body });
+    this.#dead.push(deadLetter({ queue, reason, time: new Date().toISOString(), body }));
     if (this.#dead.length > DEAD_MAX_LENGTH) this.#dead.shift();
   }
 

@@ -47,6 +47,8 @@ const finalStatement = z
   .strictObject({
     ...head,
     kind: z.literal('final'),
+    /** Term of the leader that read it: a repair voids what was read before. Left out: from before there were repairs. */
+    term: z.number().int().positive().optional(),
     sources: z.array(source).min(1),
     from: safeInteger,
     to: safeInteger,

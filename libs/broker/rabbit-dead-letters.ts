@@ -1,7 +1,9 @@
 import type { GetMessage } from 'amqplib';
-import type { DeadLetter } from './broker.js';
+import type { DeadLetter, ReplayedLetters } from './broker.js';
+import { deadLetter } from './dead-letter.js';
 import type { RabbitConnection } from './rabbit-connection.js';
-import { DEAD_MAX_LENGTH, type Topology } from './rabbit-topology.js';
+import type { RabbitPublisher } from './rabbit-publisher.js';
+import type { Topology } from './rabbit-topology.js';
 
 /** Headers have to fit into one frame. */
 const REASON_MAX_CHARACTERS = 2_000;
@@ -22,38 +24,63 @@ export function deadLetterHeaders(queue: string, reason: string): Record<string,
 }
 
 /**
- * Looks at the dead-letter queue: gets the messages on a channel of its own and puts them back.
+ * Gets the dead letters one after the other on a channel of its own, replays those that `visit` wants, and puts the rest back.
  * Always all of them: a quorum queue puts what comes back behind what came back before, so that looking at the first two of three
  * would turn the queue (seen on 3.10). Who looks at the same moment sees only what this one doesn't.
  */
-export async function peekDeadLetters(
-  connection: RabbitConnection,
-  topology: Topology,
-  limit: number,
-): Promise<DeadLetter[]> {
+export async function sortDeadLetters(
+  parts: { connection: RabbitConnection; publisher: RabbitPublisher; topology: Topology },
+  visit: (letter: DeadLetter) => 'leave' | 'replay',
+): Promise<ReplayedLetters> {
+  const { connection, publisher, topology } = parts;
   const channel = await connection.model.createChannel();
   channel.on('error', () => {});
+  let [replayed, unplaced] = [0, 0];
   try {
-    const letters: DeadLetter[] = [];
-    for (let got = 0; got < DEAD_MAX_LENGTH; got++) {
+    // counted before the first replay: what fails again comes back at the end, and must not be replayed for ever
+    const { messageCount } = await channel.checkQueue(topology.dead);
+    for (let got = 0; got < messageCount; got++) {
       const message = await channel.get(topology.dead);
       if (!message) break;
-      if (got < limit) letters.push(readDeadLetter(message));
+      const letter = readDeadLetter(message);
+      if (visit(letter) === 'leave') continue;
+      if (!topology.isLane(letter.queue)) {
+        unplaced++;
+        continue;
+      }
+      await publisher.publish({ exchange: '', routingKey: letter.queue, queue: letter.queue }, letter.body);
+      channel.ack(message);
+      replayed++;
     }
     channel.nackAll(true);
-    return letters;
+    return { replayed, unplaced };
   } finally {
+    // also where it failed: what is unacknowledged goes back with the channel
     await channel.close().catch(() => {});
   }
 }
 
 function readDeadLetter({ content, properties }: GetMessage): DeadLetter {
   const headers = (properties.headers ?? {}) as Record<string, unknown>;
-  const death = (headers['x-death'] as { queue?: string; reason?: string }[] | undefined)?.[0];
+  const death = (headers['x-death'] as BrokersNote[] | undefined)?.[0];
   const ofBroker = death?.reason && (BROKER_REASONS[death.reason] ?? death.reason);
-  return {
+  return deadLetter({
     queue: String(headers['x-queue'] ?? death?.queue ?? 'unknown'),
     reason: String(headers['x-reason'] ?? ofBroker ?? 'unknown'),
+    time: typeof headers['x-time'] === 'string' ? headers['x-time'] : timeOf(death),
     body: content,
-  };
+  });
+}
+
+/** What the broker notes of a message that it dead-letters by itself. */
+interface BrokersNote {
+  readonly queue?: string;
+  readonly reason?: string;
+  /** Unix seconds, as amqplib reads a timestamp. */
+  readonly time?: { readonly value?: unknown };
+}
+
+function timeOf(death: BrokersNote | undefined): string | null {
+  const seconds = Number(death?.time?.value);
+  return Number.isSafeInteger(seconds) ? new Date(seconds * 1_000).toISOString() : null;
 }

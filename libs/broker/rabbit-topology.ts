@@ -1,10 +1,10 @@
 import type { Channel, Options } from 'amqplib';
 import { type DeadQueue, type Lane, LIVE_QUEUES } from './broker.js';
 import { DELIVERY_LIMIT, QUEUE_MAX_BYTES } from './delivery.js';
-import { queueName } from './names.js';
+import { laneOfQueue, queueName } from './names.js';
 
 /** Dead letters kept for a human to look at; the oldest give way. Looking reads all of them. */
-export const DEAD_MAX_LENGTH = 1_000;
+const DEAD_MAX_LENGTH = 1_000;
 const DEAD_MAX_BYTES = 100_000_000;
 
 /**
@@ -39,6 +39,11 @@ export class Topology {
   /** A queue's name. */
   queue(queue: Lane | DeadQueue): string {
     return queueName(this.#prefix, queue);
+  }
+
+  /** Whether a queue of this name is one of the lanes'. */
+  isLane(name: string): boolean {
+    return laneOfQueue(this.#prefix, name) !== undefined;
   }
 
   /**

@@ -8,6 +8,7 @@ import {
   type DeadQueue,
   type Delivery,
   type Lane,
+  type ReplayedLetters,
 } from './broker.js';
 import { DEFAULT_STOP_GRACE_MS } from './delivery.js';
 import type { KeptChannel } from './kept-channel.js';
@@ -15,7 +16,7 @@ import { type Statement, serializeStatement } from './messages.js';
 import { DEFAULT_PREFIX } from './names.js';
 import { RabbitConnection } from './rabbit-connection.js';
 import { RabbitConsumer } from './rabbit-consumer.js';
-import { peekDeadLetters } from './rabbit-dead-letters.js';
+import { sortDeadLetters } from './rabbit-dead-letters.js';
 import { listenForRings, serializeRing } from './rabbit-doorbell.js';
 import { RabbitPublisher } from './rabbit-publisher.js';
 import { Topology } from './rabbit-topology.js';
@@ -119,8 +120,18 @@ class RabbitBroker implements Broker {
   }
 
   async deadLetters(limit: number): Promise<DeadLetter[]> {
+    const letters: DeadLetter[] = [];
+    await this.sortDeadLetters((letter) => {
+      if (letters.length < limit) letters.push(letter);
+      return 'leave';
+    });
+    return letters;
+  }
+
+  async sortDeadLetters(visit: (letter: DeadLetter) => 'leave' | 'replay'): Promise<ReplayedLetters> {
     this.#checkOpen();
-    return this.#ask((connection) => peekDeadLetters(connection, this.#parts.topology, limit));
+    const { publisher, topology } = this.#parts;
+    return this.#ask((connection) => sortDeadLetters({ connection, publisher, topology }, visit));
   }
 
   async depth(queue: Lane | DeadQueue): Promise<number> {

@@ -20,6 +20,11 @@ export class WrongChain extends Error {
   }
 }
 
+/** What one endpoint said, or why it couldn't. */
+export type EndpointAnswer<T> =
+  | { readonly host: string; readonly answer: T; readonly error?: undefined }
+  | { readonly host: string; readonly answer?: undefined; readonly error: RpcError };
+
 /** What a client is made of. */
 export interface ChainClientOptions {
   readonly chainId: number;
@@ -80,6 +85,24 @@ export class ChainClient {
       }
     }
     throw new RpcUnavailable(failures);
+  }
+
+  /** Does work on every endpoint, whether it is well or not, one after the other. @throws WrongChain as `use`. */
+  async askAll<T>(work: (endpoint: Endpoint) => Promise<T>): Promise<EndpointAnswer<T>[]> {
+    this.firstLook ??= this.verifyChainId();
+    await this.firstLook;
+    const answers: EndpointAnswer<T>[] = [];
+    for (const health of this.pool) {
+      const { host } = health.endpoint;
+      try {
+        await this.verify(health);
+        answers.push({ host, answer: await work(health.endpoint) });
+      } catch (error) {
+        if (!(error instanceof RpcError)) throw error;
+        answers.push({ host, error });
+      }
+    }
+    return answers;
   }
 
   /**

@@ -17,6 +17,13 @@ const DEFAULT_FINALITY_STALLED_AFTER_SECONDS = 7_200;
 export interface DatabaseConfig {
   readonly databaseUrl: string;
 }
+/** How a chain is asked by a command, which learns from its arguments which chain. */
+export interface RpcConfig {
+  readonly rpcUrls: readonly string[];
+  /** Calls per second to each endpoint at most; null: no cap. */
+  readonly rpcMaxRps: number | null;
+  readonly batchSize: number;
+}
 interface BrokerConfig {
   readonly rabbitmqUrl: string;
   readonly queuePrefix: string;
@@ -129,6 +136,37 @@ const readLocal = (env: EnvReader, knownEvents: readonly string[], wantsChain: b
   chain: wantsChain ? readChain(env, knownEvents) : null,
 });
 
+/** What a command logs on stderr beside what it says on stdout. */
+const readCommandLog = (env: EnvReader): LogConfig => ({
+  logLevel: env.withDefault(settings.logLevel, 'warn' as const),
+});
+const readDeadLetters = (env: EnvReader) => ({ ...readBroker(env), ...readCommandLog(env) });
+const readChainCommand = (env: EnvReader, chain: AskedChain): DatabaseConfig & LogConfig & RpcConfig => ({
+  ...readDatabase(env),
+  ...readCommandLog(env),
+  rpcUrls: unique(chain.rpcUrls ?? env.required(settings.rpcUrls, chainById(chain.chainId)?.rpcUrls)),
+  rpcMaxRps: env.optional(settings.rpcMaxRps) ?? null,
+  batchSize: env.withDefault(settings.batchSize, DEFAULT_BATCH_SIZE),
+});
+
+/** The chain that a command is asked about, and the endpoints if they are given as an argument. */
+interface AskedChain {
+  readonly chainId: number;
+  readonly rpcUrls?: readonly string[] | undefined;
+}
+
+/** Settings of `npm run dead-letters`. @throws ConfigError naming every bad variable. */
+export function deadLettersConfig(env: Env): BrokerConfig & LogConfig {
+  const reader = new EnvReader(env);
+  return reader.finish(readDeadLetters(reader));
+}
+
+/** Settings of `npm run verify` and `npm run repair`. @throws ConfigError naming every bad variable. */
+export function chainCommandConfig(env: Env, chain: AskedChain): DatabaseConfig & LogConfig & RpcConfig {
+  const reader = new EnvReader(env);
+  return reader.finish(readChainCommand(reader, chain));
+}
+
 /** Settings of `npm run migrate`. @throws ConfigError naming every bad variable. */
 export function migrateConfig(env: Env): DatabaseConfig & LogConfig {
   const reader = new EnvReader(env);
@@ -181,6 +219,9 @@ export function processVariables(knownEvents: readonly string[]): ProcessVariabl
     variablesOf('fetcher', (env) => readFetcher(env, knownEvents)),
     variablesOf('worker', readWorker),
     variablesOf('api', readApiProcess),
+    variablesOf('verify', (env) => readChainCommand(env, { chainId: 0 })),
+    variablesOf('repair', (env) => readChainCommand(env, { chainId: 0 })),
+    variablesOf('dead-letters', readDeadLetters),
     variablesOf('start', (env) => readLocal(env, knownEvents, true)),
   ];
 }

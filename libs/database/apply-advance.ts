@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { AdvanceStatement } from '#libs/broker/messages.js';
 import { events } from '#libs/events/registry.js';
 import type { SqlExecutor } from './database.js';
-import { conflictingRows, type EventRow, removeRows, upsertRows } from './event-rows.js';
+import { conflictingRows, type EventRow, ofBlocks, removeRows, upsertRows } from './event-rows.js';
 import { forgetKeptLogs, keepLogs } from './kept-logs.js';
 import { byChainAndEvent, type DecodedLogs } from './store-history.js';
 
@@ -92,7 +92,7 @@ async function dropRows(
   const removed = new Map<string, number>();
   if (!hashes.length) return removed;
   for (const event of events) {
-    removed.set(event.name, await removeRows(tx, event, { chainId, above, hashes }, await writeId()));
+    removed.set(event.name, await removeRows(tx, event, chainId, ofBlocks(above, hashes), await writeId()));
   }
   await forgetKeptLogs(tx, chainId, hashes);
   return removed;

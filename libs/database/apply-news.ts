@@ -132,7 +132,8 @@ async function applyFinality(
   return 'applied';
 }
 
-async function lockLane(
+/** Locks a chain's lane until the transaction's end. @returns its term and last applied number, or null when it was never led. */
+export async function lockLane(
   tx: SqlExecutor,
   chainId: number,
 ): Promise<{ term: number; appliedSeq: number } | null> {
@@ -143,7 +144,8 @@ async function lockLane(
   return lane ? { term: Number(lane.term), appliedSeq: Number(lane.applied_seq) } : null;
 }
 
-async function finalizedBlock(tx: SqlExecutor, chainId: number): Promise<number | null> {
+/** Recorded finality of a chain, or null. */
+export async function finalizedBlock(tx: SqlExecutor, chainId: number): Promise<number | null> {
   const { rows } = await sql<{ finalized_block: string | null }>`
     select finalized_block from chain where chain_id = ${chainId}`.execute(tx);
   const block = rows[0]?.finalized_block ?? null;

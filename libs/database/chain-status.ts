@@ -11,6 +11,8 @@ interface SourceStatus {
   readonly liveFrom: number | null;
   /** Half-open ranges. */
   readonly coverage: BlockRanges;
+  /** Upper end of the verified part without holes from the start block; null: none. */
+  readonly verifiedBlock: number | null;
 }
 
 /** Everything the database knows about how a chain is doing. */
@@ -20,6 +22,10 @@ export interface ChainStatus {
   readonly state: string;
   readonly stateReason: string | null;
   readonly stateAt: Date;
+  /** How long ago that was, in seconds by the database's clock. */
+  readonly stateAgeSeconds: number;
+  /** Whether a leader said it; else a fetcher that waits or was refused while nobody leads. */
+  readonly saidByLeader: boolean;
   readonly headBlock: number | null;
   readonly finalizedBlock: number | null;
   readonly lastProcessedBlock: number | null;
@@ -40,6 +46,7 @@ export interface ChainStatus {
 export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[]> {
   const chains = await sql<Record<string, unknown>>`
     select c.*, case when l.expires_at > clock_timestamp() then l.holder end as leader,
+      extract(epoch from clock_timestamp() - c.state_at) as state_age, coalesce(l.expires_at >= c.state_at, false) as said_by_leader,
       newest.number as newest_block, newest.timestamp as newest_timestamp,
       (select count(*) from undecodable_log u where u.chain_id = c.chain_id) as undecodable,
       (select count(*) from conflicting_log k where k.chain_id = c.chain_id) as conflicting
@@ -48,7 +55,7 @@ export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[
         order by number desc limit 1) newest on true
     order by c.chain_id`.execute(executor);
   const sources = await sql<Record<string, string | null>>`
-    select chain_id, '0x' || encode(address, 'hex') as address, event, start_block, live_from, coverage::text as coverage
+    select chain_id, '0x' || encode(address, 'hex') as address, event, start_block, live_from, verified_block, coverage::text as coverage
     from source where retired_at is null order by id`.execute(executor);
   return chains.rows.map((row) => ({
     chainId: Number(row.chain_id),
@@ -56,6 +63,8 @@ export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[
     state: String(row.state),
     stateReason: row.state_reason as string | null,
     stateAt: new Date(row.state_at as string),
+    stateAgeSeconds: Number(row.state_age),
+    saidByLeader: row.said_by_leader === true,
     headBlock: orNull(row.head_block),
     finalizedBlock: orNull(row.finalized_block),
     lastProcessedBlock: orNull(row.last_processed_block),
@@ -76,6 +85,7 @@ function sourceOf(row: Record<string, string | null>): SourceStatus {
     startBlock: Number(row.start_block),
     liveFrom: orNull(row.live_from),
     coverage: parseMultirange(row.coverage!),
+    verifiedBlock: orNull(row.verified_block),
   };
 }
 

@@ -15,7 +15,7 @@ export type CommitEntry =
       readonly kind: 'finality';
       readonly chainId: number;
       readonly from: number | null;
-      readonly to: number;
+      readonly to: number | null;
     };
 
 /** A new id for the rows that one transaction touches. A sequence: it must differ also after a dump and restore. */

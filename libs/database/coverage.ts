@@ -33,10 +33,7 @@ export async function changeCoverage(tx: SqlExecutor, changes: readonly Coverage
 }
 
 async function applyChange(tx: SqlExecutor, change: CoverageChange): Promise<void> {
-  if (change.dropped.length) {
-    await sql`update source set coverage = coverage - ${multirangeLiteral(change.dropped)}::int8multirange
-      where chain_id = ${change.chainId}`.execute(tx);
-  }
+  if (change.dropped.length) await dropCoverage(tx, change.chainId, change.dropped);
   await sql`
     update source s set coverage = coverage + ${multirangeLiteral(change.gained)}::int8multirange,
       live_from = coalesce(live_from, ${change.liveFrom ?? null}::bigint)
@@ -45,6 +42,29 @@ async function applyChange(tx: SqlExecutor, change: CoverageChange): Promise<voi
     where s.chain_id = ${change.chainId} and s.address = stated.address::bytea and s.event = stated.event`.execute(
     tx,
   );
+}
+
+/**
+ * Takes blocks out of the coverage of a chain's sources; what is not stored is not verified either. The caller holds the
+ * sources' locks.
+ * @param only the sources that lose them; left out: every source of the chain.
+ */
+export async function dropCoverage(
+  tx: SqlExecutor,
+  chainId: number,
+  dropped: BlockRanges,
+  only?: readonly StatedSource[],
+): Promise<void> {
+  const lowest = Math.min(...dropped.map(([from]) => from));
+  const which = only
+    ? sql`and (s.address, s.event) in (select address::bytea, event from unnest(
+        ${only.map((o) => `\\x${o.address.slice(2)}`)}::text[], ${only.map((o) => o.event)}::text[]) as o(address, event))`
+    : sql``;
+  await sql`
+    update source s set coverage = coverage - ${multirangeLiteral(dropped)}::int8multirange,
+      verified_block = case when verified_block < ${lowest} then verified_block
+        when ${lowest} > start_block then ${lowest}::bigint - 1 end
+    where s.chain_id = ${chainId} ${which}`.execute(tx);
 }
 
 /** Joins changes that only gain, for the same sources, into one statement: a group of history is usually one update. */

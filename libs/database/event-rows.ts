@@ -13,14 +13,17 @@ export interface EventRow {
   readonly values: DecodedValues;
 }
 
+/** A stored row: its key, and the block that it stands in. */
+export interface StoredKey {
+  readonly txHash: string;
+  readonly logIndex: number;
+  readonly blockHash: string;
+}
+
 /** Rows per statement: enough to make the round trip cheap, few enough to keep one statement's memory at some MB. */
 const ROWS_PER_STATEMENT = 5_000;
 
-/** What counts as the same content: where the log stands and the raw log. The other columns follow from these. */
-const identity: readonly Column[] = [
-  ...positionColumns.filter((c) => !['chainId', 'txHash', 'logIndex'].includes(c.property)),
-  ...rawColumns,
-];
+const key = ['chainId', 'txHash', 'logIndex'];
 
 const list = (parts: RawBuilder<unknown>[]) => sql.join(parts, sql`, `);
 
@@ -69,8 +72,10 @@ async function upsertGroup(
   const columns = storedColumns(event);
   const names = list(columns.map((c) => sql.ref(c.name)));
   const assignments = list(columns.map((c) => sql`${sql.ref(c.name)} = excluded.${sql.ref(c.name)}`));
-  const old = list(identity.map((c) => sql`t.${sql.ref(c.name)}`));
-  const stated = list(identity.map((c) => sql`excluded.${sql.ref(c.name)}`));
+  // every column, also those that follow from the raw log: what is stored again is thereby repaired
+  const content = columns.filter((c) => !key.includes(c.property));
+  const old = list(content.map((c) => sql`t.${sql.ref(c.name)}`));
+  const stated = list(content.map((c) => sql`excluded.${sql.ref(c.name)}`));
   const mayTake = mode === 'final' ? sql`true` : sql`(t.removed or t.block_hash = excluded.block_hash)`;
   const result = await sql`
     insert into ${sql.table(event.table)} as t (${names}, removed, revision, write_id)
@@ -82,7 +87,8 @@ async function upsertGroup(
   return Number(result.numAffectedRows ?? 0);
 }
 
-function storedColumns(event: EventDefinition): readonly Column[] {
+/** The columns of an event that follow from its log: all but the bookkeeping. */
+export function storedColumns(event: EventDefinition): readonly Column[] {
   return [...positionColumns, ...event.columns, ...rawColumns];
 }
 
@@ -100,7 +106,8 @@ function unnested(columns: readonly Column[], rows: readonly EventRow[]): RawBui
   return sql`(select ${casts} from unnest(${arrays}) as u(${names})) as stated`;
 }
 
-function columnValue(row: EventRow, column: Column): ColumnValue {
+/** What a column of the row that a log becomes holds. */
+export function columnValue(row: EventRow, column: Column): ColumnValue {
   if (column.property === 'chainId') return row.chainId;
   if (column.property === 'blockTimestamp') return new Date(row.log.blockTimestamp * 1000);
   const value = row.values[column.property];
@@ -130,27 +137,44 @@ export async function conflictingRows(
   return conflicts;
 }
 
-/**
- * Marks the rows of dropped blocks as removed; rows are never deleted, since consumers must learn of the removal.
- * @param above only rows above this height, so that the index by height finds them.
- * @returns the number of rows removed.
- */
+/** Which rows of an event are to be marked as removed. */
+type RemovedRows = RawBuilder<unknown>;
+
+const bytesOf = (values: readonly string[]) => values.map((value) => `\\x${value.slice(2)}`);
+
+/** The rows of dropped blocks. @param above only rows above this height, so that the index by height finds them. */
+export function ofBlocks(above: number, hashes: readonly string[]): RemovedRows {
+  return sql`t.block_number > ${above} and t.block_hash = any(${bytesOf(hashes)}::text[]::bytea[])`;
+}
+
+/** All rows above a height. */
+export function above(height: number): RemovedRows {
+  return sql`t.block_number > ${height}`;
+}
+
+/** Rows by key, as long as they stand in these blocks. */
+export function ofKeys(rows: readonly StoredKey[]): RemovedRows {
+  return sql`(t.tx_hash, t.log_index, t.block_hash) in (select tx_hash::bytea, log_index, block_hash::bytea
+    from unnest(${bytesOf(rows.map((r) => r.txHash))}::text[], ${rows.map((r) => r.logIndex)}::bigint[],
+      ${bytesOf(rows.map((r) => r.blockHash))}::text[]) as k(tx_hash, log_index, block_hash))`;
+}
+
+/** Marks rows as removed; they are never deleted, since consumers must learn of the removal. @returns their number. */
 export async function removeRows(
   tx: SqlExecutor,
   event: EventDefinition,
-  dropped: { chainId: number; above: number; hashes: readonly string[] },
+  chainId: number,
+  which: RemovedRows,
   writeId: number,
 ): Promise<number> {
   const table = sql.table(event.table);
-  const hashes = dropped.hashes.map((hash) => `\\x${hash.slice(2)}`);
   const result = await sql`
     with dead as (
-      select tx_hash, log_index from ${table}
-      where chain_id = ${dropped.chainId} and block_number > ${dropped.above}
-        and block_hash = any(${hashes}::text[]::bytea[]) and not removed
-      order by tx_hash, log_index for update)
+      select t.tx_hash, t.log_index from ${table} t
+      where t.chain_id = ${chainId} and ${which} and not t.removed
+      order by t.tx_hash, t.log_index for update)
     update ${table} t set removed = true, revision = t.revision + 1, write_id = ${writeId}
-    from dead where t.chain_id = ${dropped.chainId} and t.tx_hash = dead.tx_hash and t.log_index = dead.log_index`.execute(
+    from dead where t.chain_id = ${chainId} and t.tx_hash = dead.tx_hash and t.log_index = dead.log_index`.execute(
     tx,
   );
   return Number(result.numAffectedRows ?? 0);

@@ -21,7 +21,8 @@ export type FeedEntry =
       readonly committedAt: Date;
       readonly chainId: number;
       readonly from: number | null;
-      readonly to: number;
+      /** Lower than before, or null (nothing is final), after a repair. */
+      readonly to: number | null;
     };
 
 /** Where a row stands within its position: block, transaction, log, and the transaction's hash. */
@@ -55,7 +56,7 @@ export async function entriesAfter(
       ...base,
       kind: 'finality',
       from: row.from_block === null ? null : Number(row.from_block),
-      to: Number(row.to_block),
+      to: row.to_block === null ? null : Number(row.to_block),
     };
   });
 }
@@ -66,11 +67,12 @@ export async function finalityAsOf(
   chainId: number,
   position: number,
 ): Promise<number | null> {
-  const { rows } = await sql<{ to_block: string }>`
+  const { rows } = await sql<{ to_block: string | null }>`
     select to_block from feed_commit
     where chain_id = ${chainId} and kind = 'finality' and position <= ${position}
     order by position desc limit 1`.execute(executor);
-  return rows[0] ? Number(rows[0].to_block) : null;
+  const block = rows[0]?.to_block ?? null;
+  return block === null ? null : Number(block);
 }
 
 /** Rows whose last touch was this write, in the order of blocks, behind `after`; a row touched again has left it. */
@@ -101,13 +103,14 @@ export async function rowsOfFinality(
   after: RowKey | null,
   limit: number,
 ): Promise<Row[]> {
-  const condition = sql`t.chain_id = ${entry.chainId} and t.block_number > ${entry.from ?? -1} and t.block_number <= ${entry.to}
+  const condition = sql`t.chain_id = ${entry.chainId} and t.block_number > ${entry.from ?? -1} and t.block_number <= ${entry.to ?? -1}
     and not t.removed and exists (select 1 from feed_commit f where f.write_id = t.write_id
       and f.chain_id = t.chain_id and f.event = ${event.name} and f.position < ${entry.position})`;
   return rowsWhere(executor, event, condition, after, limit);
 }
 
-async function rowsWhere(
+/** Rows that meet a condition on table `t`, in the order of blocks, behind `after`. */
+export async function rowsWhere(
   executor: SqlExecutor,
   event: EventDefinition,
   condition: RawBuilder<unknown>,
@@ -127,6 +130,15 @@ async function rowsWhere(
 /** The key of a row within its position. */
 export function rowKey(row: Row): RowKey {
   return [row.blockNumber as number, row.txIndex as number, row.logIndex as number, row.txHash as string];
+}
+
+/**
+ * The position from which on final events of a chain may be taken back, by chain; chains of which none ever was are left out.
+ */
+export async function retractedAtByChain(executor: SqlExecutor): Promise<Map<number, number>> {
+  const { rows } = await sql<{ chain_id: string; retracted_at: string }>`
+    select chain_id, retracted_at from chain where retracted_at is not null`.execute(executor);
+  return new Map(rows.map((row) => [Number(row.chain_id), Number(row.retracted_at)]));
 }
 
 /** First block of news of each source, by `chainId address event`; what lies below is history. */

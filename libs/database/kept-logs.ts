@@ -40,6 +40,29 @@ export async function keepLogs(
     on conflict do nothing`.execute(tx);
 }
 
+/** Which of these broken logs are not kept aside. */
+export async function notKept(tx: SqlExecutor, logs: readonly KeptLog[]): Promise<KeptLog[]> {
+  if (!logs.length) return [];
+  const bytes = (values: string[]) => values.map((value) => `\\x${value.slice(2)}`);
+  const { rows } = await sql<{ n: string }>`
+    select l.n from unnest(${logs.map((l) => l.chainId)}::bigint[], ${logs.map((l) => l.event)}::text[],
+      ${bytes(logs.map((l) => l.log.txHash))}::text[], ${logs.map((l) => l.log.logIndex)}::bigint[],
+      ${bytes(logs.map((l) => l.log.blockHash))}::text[]) with ordinality as l(chain_id, event, tx_hash, log_index, block_hash, n)
+    where not exists (select 1 from undecodable_log u where u.chain_id = l.chain_id and u.event = l.event
+      and u.tx_hash = l.tx_hash::bytea and u.log_index = l.log_index and u.block_hash = l.block_hash::bytea)`.execute(
+    tx,
+  );
+  return rows.map(({ n }) => logs[Number(n) - 1]!);
+}
+
+/** Forgets the logs kept aside of all blocks above a height. */
+export async function forgetKeptLogsAbove(tx: SqlExecutor, chainId: number, height: number): Promise<void> {
+  for (const table of ['undecodable_log', 'conflicting_log'])
+    await sql`delete from ${sql.table(table)} where chain_id = ${chainId} and block_number > ${height}`.execute(
+      tx,
+    );
+}
+
 /** Forgets the logs kept aside of blocks that a reorg dropped: they are no longer of the chain. */
 export async function forgetKeptLogs(
   tx: SqlExecutor,

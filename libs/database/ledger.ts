@@ -85,7 +85,9 @@ async function registerSources(tx: SqlExecutor, { chainId, chainName, sources }:
     from unnest(${addresses}::text[], ${names}::text[], ${sources.map((s) => s.startBlock)}::bigint[],
         ${sources.map((s) => s.keepsStart ?? false)}::boolean[]) as wanted(address, event, start_block, keeps_start)
       left join source known on known.chain_id = ${chainId} and known.address = wanted.address::bytea and known.event = wanted.event
-    on conflict (chain_id, address, event) do update set start_block = excluded.start_block, retired_at = null
+    on conflict (chain_id, address, event) do update set start_block = excluded.start_block, retired_at = null,
+      verified_block = case when source.verified_block >= excluded.start_block and source.start_block <= excluded.start_block
+        then source.verified_block end
     where source.start_block <> excluded.start_block or source.retired_at is not null`.execute(tx);
   await sql`
     update source set retired_at = now() where chain_id = ${chainId} and retired_at is null and (address, event) not in

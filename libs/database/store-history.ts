@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { FinalStatement } from '#libs/broker/messages.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { appendToCommitLog, type CommitEntry, nextWriteId } from './commit-log.js';
@@ -14,7 +15,7 @@ export interface DecodedLogs {
 
 /** A history statement with its logs decoded. */
 export interface DecodedFinal extends DecodedLogs {
-  readonly statement: Pick<FinalStatement, 'chainId' | 'sources' | 'from' | 'to'>;
+  readonly statement: Pick<FinalStatement, 'chainId' | 'term' | 'sources' | 'from' | 'to'>;
 }
 
 /** Rows of one event of a chain that a transaction touched. */
@@ -37,8 +38,14 @@ export interface Stored {
  * Stores history statements in one transaction: rows, coverage and feed position together, or nothing. Statements commute,
  * and storing one again changes nothing.
  */
-export async function storeHistory(database: Database, statements: readonly DecodedFinal[]): Promise<Stored> {
+export async function storeHistory(
+  database: Database,
+  said: readonly DecodedFinal[],
+): Promise<Stored & { readonly voided: number }> {
   return database.transaction(async (tx) => {
+    const statements = await stillTrue(tx, said);
+    const voided = said.length - statements.length;
+    if (!statements.length) return { touched: [], position: null, voided };
     const rows = statements.flatMap((s) => s.rows);
     const entries = rows.length ? await storeRows(tx, rows) : [];
     await keepLogs(
@@ -62,8 +69,34 @@ export async function storeHistory(database: Database, statements: readonly Deco
       added: rowsAdded,
       removed: 0,
     }));
-    return { touched, position };
+    return { touched, position, voided };
   });
+}
+
+/** Name of a chain's advisory lock that history shares and a repair has for itself, as Postgres's key. */
+const historyLock = (chainId: unknown) => sql`hashtextextended('event-monitor history ' || ${chainId}, 0)`;
+
+/**
+ * History is true for ever but for one case: a repair takes finality back, and what was read before it may be of the old branch.
+ * Without the statements of those terms. Until the transaction's end no repair of the chains can begin: one that didn't
+ * see the rows of this transaction would leave them.
+ */
+async function stillTrue(tx: SqlExecutor, said: readonly DecodedFinal[]): Promise<DecodedFinal[]> {
+  const chainIds = [...new Set(said.map(({ statement }) => statement.chainId))].sort((a, b) => a - b);
+  await sql`select pg_advisory_xact_lock_shared(${historyLock(sql`id`)})
+    from unnest(${chainIds}::bigint[]) with ordinality as c(id, n) order by n`.execute(tx);
+  const { rows } = await sql<{ chain_id: string; void_through: string }>`
+    select chain_id, void_through from chain_lane where chain_id = any(${chainIds}::bigint[])`.execute(tx);
+  const voidThrough = new Map(rows.map((row) => [Number(row.chain_id), Number(row.void_through)]));
+  return said.filter(({ statement }) => {
+    const bound = voidThrough.get(statement.chainId) ?? 0;
+    return !bound || (statement.term ?? 0) > bound;
+  });
+}
+
+/** Waits until no history of the chain is being stored, and lets none begin before the transaction's end. */
+export async function holdHistory(tx: SqlExecutor, chainId: number): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${historyLock(sql`${chainId}::bigint`)})`.execute(tx);
 }
 
 async function storeRows(tx: SqlExecutor, rows: readonly EventRow[]) {

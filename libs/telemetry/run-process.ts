@@ -1,6 +1,6 @@
 /**
- * Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration or wrong chain, 3 asked to stop and not done in time,
- * 130 ended by a second signal.
+ * Exit codes: 0 stopped by a signal, 1 failed, 2 bad configuration, arguments or wrong chain, 3 asked to stop and not done in
+ * time, 130 ended by a second signal. A command has codes of its own for what it found (libs/service/command.ts).
  */
 const EXIT_FAILED = 1;
 const EXIT_REFUSED = 2;
@@ -14,32 +14,33 @@ const STOP_PATIENCE_MS = 9_500;
 const LINGER_MS = 250;
 
 /** Errors that say: the operator must change something first. They are shown without a stack. */
-const REFUSALS = new Set(['ConfigError', 'WrongChain']);
+const REFUSALS = new Set(['ConfigError', 'WrongChain', 'UsageError']);
 
 /**
  * Runs a process's main function until it returns; SIGINT and SIGTERM abort `stop`, a second one ends the process at once,
  * and so does time when the function hasn't returned by then (what it held goes back to the queues).
  * An error ends the process: a refusal (bad configuration, wrong chain) with its message only, anything else with its stack.
+ * @param main a number that it returns is the exit code.
  */
-export async function runProcess(main: (stop: AbortSignal) => Promise<void>): Promise<void> {
+export async function runProcess(main: (stop: AbortSignal) => Promise<unknown>): Promise<void> {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => (stop.signal.aborted ? process.exit(EXIT_SECOND_SIGNAL) : stop.abort()));
   }
   stop.signal.addEventListener('abort', () => setTimeout(endUnfinished, STOP_PATIENCE_MS).unref());
   try {
-    await main(stop.signal);
-    end();
+    const code = await main(stop.signal);
+    end(typeof code === 'number' ? code : 0);
   } catch (error) {
-    if (stop.signal.aborted && (error as Error).name === 'AbortError') return end();
+    if (stop.signal.aborted && (error as Error).name === 'AbortError') return end(0);
     const refused = REFUSALS.has((error as Error).name);
     process.stderr.write(`${refused ? (error as Error).message : ((error as Error).stack ?? error)}\n`);
     process.exit(refused ? EXIT_REFUSED : EXIT_FAILED);
   }
 }
 
-function end(): void {
-  process.exitCode = 0;
+function end(code: number): void {
+  process.exitCode = code;
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }
 

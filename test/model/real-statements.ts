@@ -1,5 +1,4 @@
 import { id } from 'ethers';
-import { decodeLogs } from '#apps/worker/decode.js';
 import {
   MESSAGE_VERSION,
   type Statement as Message,
@@ -7,6 +6,7 @@ import {
   serializeStatement,
 } from '#libs/broker/messages.js';
 import type { DecodedNews } from '#libs/database/apply-news.js';
+import { decodeLogs } from '#libs/database/decode-logs.js';
 import type { DecodedFinal } from '#libs/database/store-history.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { CHAIN_ID, chainLog } from '../services/ledger-fixture.js';

@@ -18,8 +18,8 @@ export interface BrokerBench {
   readonly broker: Broker;
   /** What another process would hold: a broker on the same queues (in-process: the same one). */
   another(): Promise<Broker>;
-  /** Puts any bytes into a lane's queue. */
-  publishBody(lane: Lane, body: Buffer): Promise<void>;
+  /** Puts any bytes into a lane's queue, a message each. */
+  publishBody(lane: Lane, ...bodies: Buffer[]): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -31,7 +31,9 @@ export async function inProcessBench(): Promise<BrokerBench> {
   return {
     broker,
     another: async () => broker,
-    publishBody: (lane, body) => broker.publishBody(lane, body),
+    publishBody: async (lane, ...bodies) => {
+      for (const body of bodies) await broker.publishBody(lane, body);
+    },
     end: () => broker.close(),
   };
 }
@@ -53,7 +55,7 @@ export async function rabbitBench(
       others.push(other);
       return other;
     },
-    publishBody: (lane, body) => publishRaw(url, new Topology(prefix).queue(lane), body),
+    publishBody: (lane, ...bodies) => publishRaw(url, new Topology(prefix).queue(lane), bodies),
     end: async () => {
       await Promise.all([broker, ...others].map((b) => b.close()));
       await deleteQueues(url, prefix);
@@ -61,10 +63,10 @@ export async function rabbitBench(
   };
 }
 
-async function publishRaw(url: string, queue: string, body: Buffer): Promise<void> {
+async function publishRaw(url: string, queue: string, bodies: readonly Buffer[]): Promise<void> {
   const connection = await amqp.connect(url);
   const channel = await connection.createConfirmChannel();
-  channel.sendToQueue(queue, body);
+  for (const body of bodies) channel.sendToQueue(queue, body);
   await channel.waitForConfirms();
   await connection.close();
 }

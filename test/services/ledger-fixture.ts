@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { AbiCoder, id } from 'ethers';
-import { decodeLogs } from '#apps/worker/decode.js';
 import { type AdvanceStatement, MESSAGE_VERSION, type StatedBlock } from '#libs/broker/messages.js';
 import { type AppliedNews, applyNews, type DecodedNews } from '#libs/database/apply-news.js';
 import { Database } from '#libs/database/database.js';
+import { decodeLogs } from '#libs/database/decode-logs.js';
 import { type Leadership, takeOver } from '#libs/database/ledger.js';
 import { migrate } from '#libs/database/migrate.js';
 import { storeHistory } from '#libs/database/store-history.js';
@@ -99,10 +99,10 @@ export class LedgerFixture {
     return applyNews(this.database, CHAIN_ID, statements);
   }
 
-  /** Stores one history statement. */
-  async history(from: number, to: number, blocks: readonly StatedBlock[]) {
+  /** Stores one history statement. @param term of the leader that read it. */
+  async history(from: number, to: number, blocks: readonly StatedBlock[], term?: number) {
     const logs = blocks.flatMap((b) => b.logs);
-    const statement = { chainId: CHAIN_ID, sources: [source], from, to };
+    const statement = { chainId: CHAIN_ID, term, sources: [source], from, to };
     return storeHistory(this.database, [{ statement, ...decodeLogs(CHAIN_ID, [source], logs) }]);
   }
 

@@ -23,7 +23,7 @@ const ROWS_PER_PAGE = 500;
 export interface ChangesRequest {
   readonly event: EventDefinition;
   readonly condition: Condition;
-  /** Only events that are final, each once, when it becomes so. */
+  /** Only events that are final, each once, when it becomes so; and removals of those that a repair takes back. */
   readonly finalizedOnly: boolean;
   readonly includeHistory: boolean;
   readonly batchSize: number;
@@ -123,9 +123,10 @@ class ChangesReader {
     let pending: RowChange[] = [];
     for (const { entry, rows } of await this.parts.feed.after(this.place.position)) {
       this.committedAt = entry.committedAt;
+      const final = await this.finalityAt(entry);
       for await (const row of this.rowsOf(entry, rows)) {
         this.move({ position: entry.position - 1, key: rowKey(row) });
-        const change = this.changeOf(row);
+        const change = this.changeOf(row, entry, final);
         if (change) pending.push(change);
         if (pending.length >= this.request.batchSize) {
           yield this.batch(pending);
@@ -147,21 +148,21 @@ class ChangesReader {
     return { place: this.place, changes };
   }
 
-  /** The rows that an entry tells this subscriber of, from the place on. */
+  /** The rows that an entry speaks of, from the place on. */
   private async *rowsOf(entry: FeedEntry, kept: readonly Row[] | null): AsyncGenerator<Row> {
-    const { event, finalizedOnly } = this.request;
-    if (entry.kind === 'finality' ? !finalizedOnly : entry.event !== event.name) return;
-    const final = entry.kind === 'write' && finalizedOnly ? await this.finalityAt(entry) : null;
+    if (!this.concerns(entry)) return;
     const after = this.place.key;
-    for await (const row of kept ? behind(kept, after) : this.pages(entry, after)) {
-      // at a write, only what was final as of its position; the rest is told when finality moves
-      if (finalizedOnly && entry.kind === 'write' && (final === null || (row.blockNumber as number) > final))
-        continue;
-      yield row;
-    }
+    yield* kept ? behind(kept, after) : this.pages(entry, after);
   }
 
-  private finalityAt(entry: FeedEntry): Promise<number | null> {
+  private concerns(entry: FeedEntry): boolean {
+    const { event, finalizedOnly } = this.request;
+    return entry.kind === 'finality' ? finalizedOnly : entry.event === event.name;
+  }
+
+  /** Finality as of an entry, where it matters: a row that is touched at a write may be final already. */
+  private async finalityAt(entry: FeedEntry): Promise<number | null> {
+    if (!this.request.finalizedOnly || entry.kind !== 'write' || !this.concerns(entry)) return null;
     return finalityAsOf(this.parts.database.statements, entry.chainId, entry.position);
   }
 
@@ -179,14 +180,19 @@ class ChangesReader {
     }
   }
 
-  private changeOf(row: Row): RowChange | null {
+  private changeOf(row: Row, entry: FeedEntry, final: number | null): RowChange | null {
     const { event, finalizedOnly, includeHistory } = this.request;
     if (!includeHistory && this.parts.feed.isHistory(event, row)) return null;
     const present = !row.removed && this.matches(row);
-    if (finalizedOnly) return present ? { type: ChangeType.FINALIZED, row } : null;
-    if (present) return { type: ChangeType.ADDED, row };
-    // an earlier version of a row that was touched again may have matched; of a new one there is none to forget
-    return (row.revision as number) > 0 ? { type: ChangeType.REMOVED, row } : null;
+    // an earlier version of a row that was touched again may have been told; of a new one there is none to forget
+    const removal = (row.revision as number) > 0 ? ({ type: ChangeType.REMOVED, row } as const) : null;
+    if (!finalizedOnly) return present ? { type: ChangeType.ADDED, row } : removal;
+    // at a write, only what was final as of its position; the rest is told when finality moves
+    const isFinal = entry.kind === 'finality' || (final !== null && (row.blockNumber as number) <= final);
+    if (present && isFinal) return { type: ChangeType.FINALIZED, row };
+    // what is final stays so, unless a repair says otherwise: then any row that leaves the final ones may have been told
+    const retracts = entry.kind === 'write' && this.parts.feed.mayTakeBack(entry.chainId, entry.position);
+    return retracts ? removal : null;
   }
 }
 

@@ -7,6 +7,7 @@ import {
   type FeedEntry,
   feedHead,
   liveFromBySource,
+  retractedAtByChain,
   rowsOfWrite,
 } from '#libs/database/feed-log.js';
 import type { EventDefinition } from '#libs/events/event.js';
@@ -46,6 +47,7 @@ export class CommitFeed {
   private readonly kept = new Map<number, KeptEntry>();
   private keptRows = 0;
   private liveFrom = new Map<string, number>();
+  private retractedAt = new Map<number, number>();
   private readonly waiting = new Set<() => void>();
   private timer: NodeJS.Timeout | null = null;
   private looking: Promise<void> | null = null;
@@ -116,6 +118,11 @@ export class CommitFeed {
     return from === undefined || (row.blockNumber as number) < from;
   }
 
+  /** Whether events of the chain that were told as final may be taken back at a position, since a repair came before it. */
+  mayTakeBack(chainId: number, position: number): boolean {
+    return position >= (this.retractedAt.get(chainId) ?? Number.POSITIVE_INFINITY);
+  }
+
   get isClosed(): boolean {
     return this.closed;
   }
@@ -166,6 +173,7 @@ export class CommitFeed {
     if (epoch !== this.currentEpoch || position < this.head) this.forget(epoch, position);
     if (position === this.head) return;
     this.liveFrom = await liveFromBySource(statements);
+    this.retractedAt = await retractedAtByChain(statements);
     // only the newest are worth keeping; subscribers that are further behind read for themselves
     const first = Math.max(this.head, position - KEPT_ENTRIES);
     for (let at = first; at < position; ) {

@@ -20,12 +20,18 @@ export const ChainEntity = defineEntity({
     finalizedBlock: p
       .bigint('number')
       .nullable()
-      .comment('Height up to which the stored blocks are final; never goes back.'),
+      .comment('Height up to which the stored blocks are final; only a repair takes it back.'),
     headBlock: p.bigint('number').nullable().comment("Head that the leader's RPC showed last."),
     headTimestamp: p.datetime(0).nullable().comment('Time of that head block.'),
     state: p.text().default('starting').comment('starting, following, paused, unreachable, stuck or halted.'),
     stateReason: p.text().nullable().comment('Why, in words, when something is wrong.'),
     stateAt: p.datetime(3).defaultRaw('now()').comment('When the leader last said so.'),
+    retractedAt: p
+      .bigint('number')
+      .nullable()
+      .comment(
+        'Position of the commit log from which on events that were told as final may be taken back, by a repair; null: none ever was.',
+      ),
     endpoints: p
       .json()
       .$type<readonly EndpointStatus[]>()
@@ -43,6 +49,12 @@ export const ChainLaneEntity = defineEntity({
     chainId: p.bigint('number').primary().autoincrement(false),
     term: p.bigint('number').comment('Raised by every takeover; statements of other terms are void.'),
     appliedSeq: p.bigint('number').comment('Sequence number of the last applied statement of the term.'),
+    voidThrough: p
+      .bigint('number')
+      .default(0)
+      .comment(
+        'History said under this term or an earlier one is void: a repair has taken its finality back.',
+      ),
     holder: p.text().comment('Name of the fetcher that leads.'),
     expiresAt: p.datetime(3).comment("End of the lease by the database's clock."),
   },
@@ -68,6 +80,12 @@ export const SourceEntity = defineEntity({
       .$type<BlockRanges>()
       .defaultRaw("'{}'")
       .comment('Blocks whose rows are stored; changed only in the transaction that stores them.'),
+    verifiedBlock: p
+      .bigint('number')
+      .nullable()
+      .comment(
+        'Upper end of the part without holes from the start block whose rows a verification found equal to the chain; null: none.',
+      ),
     createdAt: p.datetime(3).defaultRaw('now()'),
     retiredAt: p
       .datetime(3)

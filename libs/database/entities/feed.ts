@@ -29,7 +29,10 @@ export const FeedCommitEntity = defineEntity({
       .bigint('number')
       .nullable()
       .comment('finality: the height that was final before; null: none.'),
-    toBlock: p.bigint('number').nullable().comment('finality: the height that is final now.'),
+    toBlock: p
+      .bigint('number')
+      .nullable()
+      .comment('finality: the height that is final now; lower than before, or null (none), after a repair.'),
     rowsAdded: p.integer().default(0),
     rowsRemoved: p.integer().default(0),
     committedAt: p.datetime(3).defaultRaw('clock_timestamp()'),

@@ -1,10 +1,10 @@
 import type { StatedSource, Statement } from '#libs/broker/messages.js';
-import type { EventRow } from '#libs/database/event-rows.js';
-import type { KeptLog } from '#libs/database/kept-logs.js';
-import type { DecodedLogs } from '#libs/database/store-history.js';
 import { type EventDefinition, UndecodableLog } from '#libs/events/event.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { eventByName } from '#libs/events/registry.js';
+import type { EventRow } from './event-rows.js';
+import type { KeptLog } from './kept-logs.js';
+import type { DecodedLogs } from './store-history.js';
 
 /** Names of the statement's events that this build doesn't know. */
 export function unknownEvents(statement: Statement): string[] {

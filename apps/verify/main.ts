@@ -1,0 +1,17 @@
+import '#libs/telemetry/node-version.js';
+import { chainCommandConfig } from '#libs/config/config.js';
+import { openChainCommand } from '#libs/service/chain-command.js';
+import { runCommand } from '#libs/service/command.js';
+import { requestOf } from './arguments.js';
+import { verify } from './verify.js';
+
+await runCommand(async (stop) => {
+  const request = requestOf(process.argv.slice(2), process.env);
+  const config = chainCommandConfig(process.env, request);
+  const parts = await openChainCommand('verify', request.chainId, config, stop);
+  try {
+    return await verify(request, parts, stop);
+  } finally {
+    await parts.close();
+  }
+});
