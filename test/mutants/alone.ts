@@ -5,7 +5,7 @@ export const alone: InvariantMutants = {
   mutants: [
     {
       name: 'a broken log aborts its batch',
-      file: 'apps/worker/decode.ts',
+      file: 'libs/database/decode-logs.ts',
       search: 'if (!(error instanceof UndecodableLog)) throw error;',
       replace: 'if (!(error instanceof UndecodableLog) || error.message) throw error;',
       killers: [

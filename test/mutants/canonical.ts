@@ -33,9 +33,8 @@ export const canonical: InvariantMutants = {
     {
       name: "takes back only the stated sources' coverage",
       file: 'libs/database/coverage.ts',
-      search: '      where chain_id = ${change.chainId}`.execute(tx);',
-      replace: `      where chain_id = \${change.chainId} and (address, event) in (select a::bytea, e from
-        unnest(\${change.sources.map((s) => \`\\\\x\${s.address.slice(2)}\`)}::text[], \${change.sources.map((s) => s.event)}::text[]) as w(a, e))\`.execute(tx);`,
+      search: 'dropCoverage(tx, change.chainId, change.dropped);',
+      replace: 'dropCoverage(tx, change.chainId, change.dropped, change.sources);',
       killers: [
         by(
           'news-rules',
@@ -55,8 +54,8 @@ export const canonical: InvariantMutants = {
     {
       name: 'removes all rows above the fork point, not those of the dropped blocks',
       file: 'libs/database/event-rows.ts',
-      search: 'and block_hash = any(${hashes}::text[]::bytea[]) and not removed',
-      replace: 'and ${hashes}::text[] is not null and not removed',
+      search: 't.block_number > ${above} and t.block_hash = any(${bytesOf(hashes)}::text[]::bytea[])`',
+      replace: 't.block_number > ${above} and ${bytesOf(hashes)}::text[] is not null`',
       killers: [by('news-rules', 'of blocks that are stated again beside new ones, no row is touched')],
     },
     {
@@ -74,8 +73,8 @@ export const canonical: InvariantMutants = {
     {
       name: 'a reorg takes back no coverage',
       file: 'libs/database/coverage.ts',
-      search: '  if (change.dropped.length) {',
-      replace: '  if (change.dropped.length > 1_000_000) {',
+      search: '  if (change.dropped.length) await',
+      replace: '  if (change.dropped.length > 1_000_000) await',
       killers: [
         by(
           'news-rules',
@@ -190,7 +189,7 @@ export const canonical: InvariantMutants = {
     },
     {
       name: "takes logs whose block hash isn't the header's, by range",
-      file: 'libs/chain/endpoint.ts',
+      file: 'libs/chain/range-reader.ts',
       search: 'if ((hashes.get(blockNumber) ?? blockHash) !== blockHash) {',
       replace: 'if (blockHash.length < 2) {',
       killers: [by('log-range-answers', '%s is bad data, never stored')],

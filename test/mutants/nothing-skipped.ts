@@ -95,11 +95,9 @@ export const nothingSkipped: InvariantMutants = {
     },
     {
       name: 'trusts the logs of a range whose last block the node lacks',
-      file: 'libs/chain/endpoint.ts',
-      search: `    if (!last) {
-      const message = \`doesn't have block \${to}: its answer may be incomplete\`;
-      throw this.logsError('head_behind', message);
-    }`,
+      file: 'libs/chain/range-reader.ts',
+      search:
+        "    if (!last) throw this.error('head_behind', `doesn't have block ${to}: its answer may be incomplete`);",
       replace: '    if (!last) return [];',
       killers: [
         by('log-range-answers', 'an empty answer of a node that lacks the last block proves nothing'),
@@ -140,8 +138,8 @@ export const nothingSkipped: InvariantMutants = {
     {
       name: 'believes, after a takeover, that stored blocks without rows are proven',
       file: 'apps/fetcher/lead.ts',
-      search: 'new UnprovenBlocks(taken.emptyHeights)',
-      replace: 'new UnprovenBlocks()',
+      search: 'new UnprovenBlocks(taken)',
+      replace: 'new UnprovenBlocks({ ...taken, emptyHeights: [] })',
       killers: [
         by(
           'fetcher-unproven',
