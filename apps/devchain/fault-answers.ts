@@ -169,7 +169,13 @@ const alterations: Partial<Record<FaultKind, Alteration>> = {
       ({ blockHash }) => !view.blockByHash(blockHash as string),
     );
     // what was removed and is there again is told twice
-    const removed = gone[draw.below(gone.length)] ?? logs.at(-1);
+    // rather one of a block that has no others: there no second hash gives it away
+    const alone = gone.filter(
+      ({ blockNumber }) =>
+        Number(blockNumber) !== asked.to && !logs.some((log) => log.blockNumber === blockNumber),
+    );
+    const from = alone.length ? alone : gone;
+    const removed = from[draw.below(from.length)] ?? logs.at(-1);
     return removed ? [{ ...removed, removed: true }, ...logs] : null;
   },
 };
