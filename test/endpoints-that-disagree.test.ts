@@ -74,11 +74,13 @@ test('an endpoint that stays on the old branch does not take the chain back ther
   const { chain, nodes, followed, become } = await follow(2);
   const reorged = extend(forkAt(main, 54), 10, { 57: [{ tx: 'new' }] });
   become(reorged, chain, nodes[1]!);
-  // the first endpoint fails once: the second one is asked, and from now on the first one's branch is the shorter
+  // the first endpoint falls behind: the second one is followed, and from then on the first one's branch is the shorter
   nodes[0]!.become(forkAt(main, 58));
   expect(await followed.expectTableEqualsChain()).toBe(15);
   nodes[0]!.become(main);
   const before = await followed.bookkeeping();
+  // it was behind, so it is asked after the other for a while
+  await untilLookedAt(nodes[0]!, 5);
   await untilLookedAt(nodes[1]!);
   expect(await followed.bookkeeping()).toEqual(before);
   nodes[0]!.become(reorged);

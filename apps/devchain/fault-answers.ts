@@ -164,13 +164,19 @@ const alterations: Partial<Record<FaultKind, Alteration>> = {
   },
   removed_logs: (logs, asked, view, { draw }, chain) => {
     // marked as they are they may be of any age
-    const branch = siblingOf(asked, view, draw.below(1_000), chain, 0);
+    const branch = siblingOf({ ...asked, to: asked.from }, view, draw.below(1_000), chain, 0);
     const gone = (branch ? logsOn(branch, asked) : []).filter(
       ({ blockHash }) => !view.blockByHash(blockHash as string),
     );
     // what was removed and is there again is told twice
-    const removed = gone.length ? gone : logs.slice(-1);
-    return removed.length ? [...removed.map((log) => ({ ...log, removed: true })), ...logs] : null;
+    // rather one of a block that has no others: there no second hash gives it away
+    const alone = gone.filter(
+      ({ blockNumber }) =>
+        Number(blockNumber) !== asked.to && !logs.some((log) => log.blockNumber === blockNumber),
+    );
+    const from = alone.length ? alone : gone;
+    const removed = from[draw.below(from.length)] ?? logs.at(-1);
+    return removed ? [{ ...removed, removed: true }, ...logs] : null;
   },
 };
 
