@@ -29,7 +29,7 @@ test('50,000 events of history, new blocks and ten reorgs: with two workers the 
 }, 240_000);
 
 test('new blocks are stored while most of the history is still missing', async () => {
-  const simulation = await start({ head: 60_000, seed: 'live first', provider: { maxRange: 100 } });
+  const simulation = await start({ head: 400_000, seed: 'live first', provider: { maxRange: 100 } });
   const { chain, system } = simulation;
   await Promise.all([system.start('worker'), system.start('fetcher')]);
   await simulation.untilRows(300);
