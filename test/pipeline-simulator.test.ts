@@ -28,6 +28,19 @@ test('50,000 events of history, new blocks and ten reorgs: with two workers the 
   expect(Number(stored.last)).toBe(chain.head);
 }, 240_000);
 
+test('new blocks are stored while most of the history is still missing', async () => {
+  const simulation = await start({ head: 400_000, seed: 'live first', provider: { maxRange: 100 } });
+  const { chain, system } = simulation;
+  await Promise.all([system.start('worker'), system.start('fetcher')]);
+  await simulation.untilRows(300);
+  chain.reorg({ depth: 3 });
+  await simulation.untilTipFollowed();
+  const { last } = await simulation.one<{ last: string | null }>(
+    'select last_processed_block as last from chain',
+  );
+  expect(Number(last)).toBeLessThan(chain.head / 2);
+}, 120_000);
+
 test('kill -9 of the fetcher and the worker in the middle of the history loses and doubles nothing', async () => {
   const simulation = await start({
     head: 30_000,

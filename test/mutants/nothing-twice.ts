@@ -17,7 +17,8 @@ export const nothingTwice: InvariantMutants = {
       name: 'drops other content of the same key',
       file: 'libs/database/event-rows.ts',
       search: 'where (t.removed or (${old}) is distinct from (${stated})) and ${mayTake}',
-      replace: 'where (t.removed or t.block_hash <> excluded.block_hash) and ${mayTake}',
+      replace:
+        'where (t.removed or (t.block_hash <> excluded.block_hash and (${old}) is distinct from (${stated}))) and ${mayTake}',
       killers: [
         by('news-rules', 'history stored twice stores nothing twice, and a changed content is never dropped'),
       ],

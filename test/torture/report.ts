@@ -9,6 +9,9 @@ const MEMORY_CAP_BYTES = { fetcher: 300_000_000, worker: 400_000_000, api: 600_0
 /** The last third of the run may need so much more than the middle third. */
 const MEMORY_GROWTH = 1.2;
 
+/** Transactions that took rows back, at least; while the faults last, several reorgs become one. */
+export const REORGS = 5;
+
 /** What happened in a run. */
 export interface TortureReport
   extends Pick<Watch, 'longestStandstillMs' | 'longestStandstillTo' | 'recoveries' | 'memory'> {
@@ -51,7 +54,7 @@ export function missingFor(report: TortureReport): string[] {
   for (const kind of rpcFaultKinds) want(`RPC ${kind}`, report.rpcFaults.get(kind) ?? 0, least);
   want('attacks during backfill', report.duringBackfill.attacks, 0.3 * total(report.attacks));
   want('RPC faults during backfill', report.duringBackfill.rpcFaults, 0.3 * total(report.rpcFaults));
-  want('reorgs that touched rows', report.reorgsThatTouchedRows, 5);
+  want('reorgs that touched rows', report.reorgsThatTouchedRows, REORGS);
   want('resumes on another API', report.resumedElsewhere, 10);
   want('rows', report.rows, 10_000);
   want('pages followed', report.pages, 2);

@@ -64,10 +64,11 @@ export async function torture({ seed, minutes, say = () => {} }: TortureOptions)
     await world.mend();
     await crew.complete();
     await audience.settle();
-    // in vain: then the judge finds out what is wrong
-    await until('the tips to be stored', () => watch.recovered, RECOVERY_PATIENCE_MS).catch(() => {});
-    watch.stop();
     const judge = new Judge(world, system, prefix);
+    // the chains go on, with reorgs; in vain: then the judge finds out what is wrong
+    const recovered = async () => watch.recovered && (await judge.reorgsThatTouchedRows()) >= REORGS;
+    await until('the tips to be stored', recovered, RECOVERY_PATIENCE_MS).catch(() => {});
+    watch.stop();
     const findings = [...(await judge.judge(audience.listeners)), ...crew.deserters, ...run.failures];
     const report: TortureReport = {
       seed,
