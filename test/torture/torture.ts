@@ -6,7 +6,7 @@ import { Attacker } from './attacks.js';
 import { Audience } from './audience.js';
 import { Crew } from './crew.js';
 import { Judge } from './judge.js';
-import { leastOf, missingFor, type TortureReport, total } from './report.js';
+import { leastOf, missingFor, REORGS, type TortureReport, total } from './report.js';
 import { rpcFaultRates } from './rpc-fault-rates.js';
 import { type Attack, scheduleOf } from './schedule.js';
 import { Watch } from './watch.js';
