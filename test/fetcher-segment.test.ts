@@ -9,6 +9,13 @@ const height = fc.integer({ min: 0, max: 40 });
 const changes = fc.array(
   fc.oneof(
     fc.record({ above: height, gap: fc.nat(3), count: fc.integer({ min: 1, max: 6 }), branch: fc.nat(3) }),
+    // close together and of two branches only, so that blocks are held again
+    fc.record({
+      above: fc.nat(6),
+      gap: fc.constant(0),
+      count: fc.integer({ min: 1, max: 6 }),
+      branch: fc.nat(1),
+    }),
     fc.record({ below: height }),
   ),
   { maxLength: 20 },

@@ -1,5 +1,6 @@
 import { toQuantity } from 'ethers';
 import { afterEach, expect, test } from 'vitest';
+import { UnprovenBlocks } from '#apps/fetcher/unproven-blocks.js';
 import type { AdvanceStatement } from '#libs/broker/messages.js';
 import type { Leadership } from '#libs/database/ledger.js';
 import { type NewsBench, newsBench, type Said } from './services/news-bench.js';
@@ -176,4 +177,29 @@ test('after a takeover, a node that has no logs of a block that is stored with r
   });
   await untilSaid(20);
   expect(blocksWithLogs(said)).toEqual([12, 14]);
+});
+
+test('what stays above blocks that are said again stays unproven, and is asked for before its finality', async () => {
+  const asked: [number, number][] = [];
+  const endpoint = {
+    logsFrom: async (from: number, to: number) => {
+      asked.push([from, to]);
+      return { to, logs: [] };
+    },
+  };
+  const client = { use: async (work: (e: typeof endpoint) => unknown) => work(endpoint) };
+  const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [] });
+  const lookAgain = (upTo: number) => blocks.lookAgain(client as unknown as ChainClient, FILTER, upTo);
+  blocks.said(10, Number.POSITIVE_INFINITY, [12, 14, 16]);
+  blocks.said(10, 13, []);
+  expect(await lookAgain(15)).toBeNull();
+  blocks.said(13, 14, [14]);
+  blocks.said(16, Number.POSITIVE_INFINITY, [17]);
+  expect(await lookAgain(20)).toBeNull();
+  blocks.said(15, Number.POSITIVE_INFINITY, []);
+  expect(await lookAgain(20)).toBeNull();
+  expect(asked).toEqual([
+    [14, 14],
+    [14, 17],
+  ]);
 });

@@ -68,9 +68,16 @@ export class Lanes {
     this.note('LIVE REORDERED');
   }
 
-  /** A step of any worker. @param committed is called after a commit. @returns whether there was something to do. */
-  stepAny(now: number, committed: () => void): Promise<boolean> {
-    return this.step(this.random.below(this.jobs.length), now, committed);
+  /**
+   * A step of any worker, or some of its next ones in a row.
+   * @param atMost steps in a row. @param committed is called after a commit.
+   */
+  async stepAny(now: number, atMost: number, committed: () => void): Promise<void> {
+    const index = this.random.below(this.jobs.length);
+    for (let i = atMost > 1 ? 1 + this.random.below(atMost) : 1; i > 0; i--) {
+      await this.step(index, now, committed);
+      if (!this.jobs[index]) return;
+    }
   }
 
   /** A step of every worker. */

@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly trace?: boolean;
   /** Endpoints have every block's logs. */
   readonly honest?: boolean;
+  /** Statements that a process runs in a row at most. */
+  readonly inARow?: number;
   /** Where the transactions run; left out, on the model's own database. */
   readonly ledger?: Ledger;
   readonly onDecision?: LeaderParts['onDecision'];
@@ -157,9 +159,10 @@ class Run {
     for (const leader of this.alive()) await leader.die();
   }
 
-  private async stepLeader(leader: Leader): Promise<void> {
+  private async stepLeader(leader: Leader, inARow = 1): Promise<void> {
     const { takeovers } = leader;
     await leader.step();
+    for (let i = 1; i < inARow && leader.state === 'taking over'; i++) await leader.step();
     if (leader.takeovers !== takeovers) this.check();
   }
 
@@ -178,9 +181,10 @@ class Run {
   private async chaoticStep(x: number): Promise<void> {
     const { random, lanes } = this;
     const alive = this.alive();
-    if (x < 0.3 && alive.length) await this.stepLeader(random.pick(alive));
+    const inARow = this.options.inARow ?? 1;
+    if (x < 0.3 && alive.length) await this.stepLeader(random.pick(alive), inARow);
     else if (x < 0.3 && random.chance(0.2)) this.startLeader(this.config);
-    else if (x < 0.86) await lanes.stepAny(this.clock, () => this.check());
+    else if (x < 0.86) await lanes.stepAny(this.clock, inARow, () => this.check());
     else await this.stepSubscriber(random.pick(this.subscribers), random.chance(0.5) ? 1 : 1_000);
   }
 

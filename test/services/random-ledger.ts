@@ -1,4 +1,5 @@
 import type { StatedBlock } from '#libs/broker/messages.js';
+import { Random } from '../model/random.js';
 import {
   type Advance,
   block,
@@ -11,15 +12,10 @@ import {
 /** First block that is led; the blocks from 1 to it are history. */
 const FIRST_LED = 20;
 
-/** Numbers from a seed (mulberry32), so that a failing run can be repeated. */
+/** Whole numbers in [0, below) from a seed, so that a failing run can be repeated. */
 export function seeded(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below);
-  };
+  const random = new Random(seed);
+  return (below) => random.below(below);
 }
 
 /**

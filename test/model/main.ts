@@ -1,5 +1,5 @@
-import { RULES, rulesWithout } from '../test/model/rules.js';
-import { type Counts, run } from '../test/model/run.js';
+import { RULES, rulesWithout } from './rules.js';
+import { type Counts, run } from './run.js';
 
 /** Runs the protocol's executable model: `npm run model -- [seeds] [from] [off=rule,rule] [steps=n] [trace]`. */
 const [count = '1000', ...rest] = process.argv.slice(2);
