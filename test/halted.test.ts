@@ -190,11 +190,8 @@ test('a reorg below finality halts the chain, which says what to run; repair mak
     );
   });
   expect([...folds.final.types].sort()).toEqual(['FINALIZED', 'REMOVED']);
-  const again = await repair(simulation);
-  expect(again).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining('is in the chain: nothing is changed'),
-  });
+  const again = await repair(simulation, '--yes');
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('is not halted but following') });
 
   // the other chain: as its RPC says, and nothing of it was ever taken back
   const to = Number(
@@ -219,7 +216,7 @@ test('a reorg below finality halts the chain, which says what to run; repair mak
   expect(removals[0]!.n).toBe('0');
 }, 300_000);
 
-test('endpoints that disagree, and one that still has our block, are no reason to take anything back', async () => {
+test('endpoints that disagree, an RPC of a fork, and one that is away are no reason to take anything back', async () => {
   const simulation = await start('disagreement');
   const { chain, system, rpc, miner } = simulation;
   await Promise.all([system.start('worker'), system.start('fetcher')]);
@@ -228,11 +225,39 @@ test('endpoints that disagree, and one that still has our block, are no reason t
   const old = SimulatedChain.restore(chain.state());
   const honest = await startSimulatedRpc(old);
   closing.push(() => honest.stop());
+  await until('the chain to be followed, with all finality recorded', async () => {
+    const row = await simulation.one<{ state: string; n: string }>(
+      'select state, finalized_block as n from chain',
+    );
+    return row.state === 'following' && Number(row.n) === chain.finalized;
+  });
+  const following = await everything(simulation);
+  const forked = SimulatedChain.restore(chain.state());
+  forked.reorg({ depth: 150, force: true });
+  const fork = await startSimulatedRpc(forked);
+  closing.push(() => fork.stop());
+  const refused = await repair(simulation, '--yes', '--rpc', fork.url);
+  expect(refused).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/is not halted but following: .*Nothing is changed/),
+  });
+  expect(await everything(simulation)).toEqual(following);
+
   chain.reorg({ depth: 150, force: true });
+  await until(
+    'the chain to be halted',
+    async () => (await simulation.one<{ state: string }>('select state from chain')).state === 'halted',
+  );
   const before = await everything(simulation);
   const { code, stdout } = await repair(simulation, '--yes', '--rpc', `${rpc.url},${honest.url}`);
   expect(code).toBe(1);
   expect(stdout).toMatch(/the endpoints disagree about block \d+ .*Mend RPC_URLS: nothing is changed/);
+  expect(await everything(simulation)).toEqual(before);
+  const ours = await repair(simulation, '--yes', '--rpc', honest.url);
+  expect(ours).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('is in the chain: nothing is changed'),
+  });
   expect(await everything(simulation)).toEqual(before);
   const away = await repair(simulation, '--yes', '--rpc', 'http://127.0.0.1:1');
   expect(away.code).toBe(4);

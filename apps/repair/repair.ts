@@ -1,4 +1,6 @@
 import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
+import { chainStatuses } from '#libs/database/chain-status.js';
+import type { Database } from '#libs/database/database.js';
 import { extentAbove, takeBackFinality } from '#libs/database/take-back-finality.js';
 import { isKnownChain, type RecordedFinality, recordedFinality } from '#libs/database/verified.js';
 import type { ChainCommandParts } from '#libs/service/chain-command.js';
@@ -15,24 +17,10 @@ export async function repair(request: Request, { client, database }: ChainComman
     progress.clear();
     process.stdout.write(`${line}\n`);
   };
-  const finality = await recordedFinality(database.statements, chainId);
-  if (!finality) {
-    const known = await isKnownChain(database.statements, chainId);
-    say(
-      known
-        ? `chain ${chainId}: nothing is final yet, so there is nothing to repair`
-        : `chain ${chainId} is not followed in this database`,
-    );
-    return known ? exitCode.well : exitCode.found;
-  }
-  const view = await viewsOf(client, finality);
-  if (view.kind !== 'all have another') {
-    say(`${view.words}: nothing is changed`);
-    return view.kind === 'all have ours' ? exitCode.well : exitCode.found;
-  }
-  say(
-    `block ${finality.number} is stored as final with hash ${finality.hash}; every endpoint shows ${view.hash}`,
-  );
+  const found = await diagnose(chainId, client, database);
+  say(found.words);
+  if (!found.finality) return found.isWell ? exitCode.well : exitCode.found;
+  const { finality } = found;
   const common = await highestCommonBlock({ chainId, client, database, progress, stop }, finality.number);
   const { rows, blocks } = await extentAbove(database.statements, chainId, common?.number ?? -1);
   say(
@@ -47,22 +35,38 @@ export async function repair(request: Request, { client, database }: ChainComman
     return exitCode.found;
   }
   const done = await takeBackFinality(database, { chainId, from: finality, to: common });
-  if (!done) {
-    say('another block has been recorded as final meanwhile: nothing is changed, run it again');
-    return exitCode.found;
-  }
   say(
-    `done: ${done.removed} rows marked removed. The chain's fetcher takes a new term by itself within a minute and stores what the chain has now`,
+    done
+      ? `done: ${done.removed} rows marked removed. The chain's fetcher takes a new term by itself within a minute and stores what the chain has now`
+      : 'another block has been recorded as final meanwhile: nothing is changed, run it again',
   );
-  return exitCode.well;
+  return done ? exitCode.well : exitCode.found;
 }
 
-type View =
-  | { readonly kind: 'all have another'; readonly hash: string }
-  | { readonly kind: 'all have ours' | 'unclear'; readonly words: string };
+/** What is the matter with the chain, in words; `finality` is there only if it is to be taken back. */
+type Diagnosis =
+  | { readonly words: string; readonly finality: RecordedFinality }
+  | { readonly words: string; readonly finality: null; readonly isWell: boolean };
 
-/** What the endpoints show at recorded finality: only if all that answer show one other block, the chain has changed. */
-async function viewsOf(client: ChainClient, { number, hash }: RecordedFinality): Promise<View> {
+async function diagnose(chainId: number, client: ChainClient, database: Database): Promise<Diagnosis> {
+  const finality = await recordedFinality(database.statements, chainId);
+  if (!finality) {
+    const isWell = await isKnownChain(database.statements, chainId);
+    const words = isWell
+      ? 'nothing is final yet, so there is nothing to repair'
+      : 'it is not followed in this database';
+    return { words: `chain ${chainId}: ${words}`, finality: null, isWell };
+  }
+  const status = (await chainStatuses(database.statements)).find((chain) => chain.chainId === chainId)!;
+  if (status.leader === null || status.state === 'halted') return compare(client, finality);
+  // an RPC of a fork, given by mistake, must not undo a chain that is well
+  const words = `chain ${chainId} is not halted but ${status.state}: its fetcher's endpoints don't say that block ${finality.number} is another. Nothing is changed`;
+  return { words, finality: null, isWell: status.state === 'following' };
+}
+
+/** Only if all endpoints that answer show one other block at recorded finality, the chain has changed. */
+async function compare(client: ChainClient, finality: RecordedFinality): Promise<Diagnosis> {
+  const { number, hash } = finality;
   const answers = await client.askAll(async (endpoint) => (await endpoint.headersAt([number]))[0]!.hash);
   const failures = answers.flatMap((answer) => (answer.error ? [answer.error] : []));
   if (failures.length === answers.length) throw new RpcUnavailable(failures);
@@ -70,13 +74,14 @@ async function viewsOf(client: ChainClient, { number, hash }: RecordedFinality):
   const hashes = new Set(shown.map((answer) => answer.answer!));
   if (hashes.size > 1) {
     const each = shown.map((answer) => `${answer.host} shows ${answer.answer}`).join('; ');
-    return {
-      kind: 'unclear',
-      words: `the endpoints disagree about block ${number} (stored: ${hash}): ${each}. Mend RPC_URLS`,
-    };
+    const words = `the endpoints disagree about block ${number} (stored: ${hash}): ${each}. Mend RPC_URLS: nothing is changed`;
+    return { words, finality: null, isWell: false };
   }
   const [other] = hashes;
-  if (other === hash)
-    return { kind: 'all have ours', words: `block ${number}, which is stored as final, is in the chain` };
-  return { kind: 'all have another', hash: other! };
+  if (other === hash) {
+    const words = `block ${number}, which is stored as final, is in the chain: nothing is changed`;
+    return { words, finality: null, isWell: true };
+  }
+  const words = `block ${number} is stored as final with hash ${hash}; every endpoint that answers shows ${other}`;
+  return { words, finality };
 }

@@ -1,3 +1,4 @@
+import type { StatedSource } from '#libs/broker/messages.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
 import type { Database } from '#libs/database/database.js';
 import { readSources } from '#libs/database/ledger.js';
@@ -15,7 +16,7 @@ const PATIENCE_MS = 300_000;
 interface Waiting {
   readonly database: Database;
   readonly chainId: number;
-  readonly ranges: Ranges;
+  readonly ranges: ReadonlyMap<StatedSource, Ranges>;
   readonly progress: ProgressLine;
   readonly stop: AbortSignal;
 }
@@ -47,10 +48,20 @@ export async function untilStored({
   }
 }
 
-async function missingWithin(database: Database, chainId: number, ranges: Ranges): Promise<number> {
+async function missingWithin(
+  database: Database,
+  chainId: number,
+  ranges: ReadonlyMap<StatedSource, Ranges>,
+): Promise<number> {
   const sources = await readSources(database.statements, chainId);
-  return ranges.reduce((sum, [from, to]) => {
-    const { covered, wanted } = blocksWithin(sources, from, to - 1);
-    return sum + wanted - covered;
-  }, 0);
+  let missing = 0;
+  for (const [{ address, event }, repaired] of ranges) {
+    // one that is retired meanwhile needn't be stored any more
+    const its = sources.filter((source) => source.address === address && source.event === event);
+    for (const [from, to] of repaired) {
+      const { covered, wanted } = blocksWithin(its, from, to - 1);
+      missing += wanted - covered;
+    }
+  }
+  return missing;
 }

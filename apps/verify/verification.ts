@@ -1,3 +1,4 @@
+import type { StatedSource } from '#libs/broker/messages.js';
 import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
 import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
 import { compareRange, type Difference } from '#libs/database/compare-rows.js';
@@ -9,13 +10,13 @@ import { eventByName } from '#libs/events/registry.js';
 import type { ProgressLine } from '#libs/telemetry/progress-line.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import type { Findings } from './findings.js';
-import { blocksWithin, nextCovered, withRange } from './plan.js';
+import { blocksWithin, type CoveredRange, nextCovered, withRange } from './plan.js';
 import { lookAgain } from './second-look.js';
 
 /** Waits between tries while no endpoint answers, doubling; then the command gives up. */
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
-/** Differences of one range that are kept for its repair; a range with more is repaired in several runs. */
-const KEPT_EXTRA = 20_000;
+/** Differences of one range that are kept for its repair; of one with more the rest is told again by the next run. */
+const KEPT = 20_000;
 
 /** What a verification works with. */
 export interface VerificationParts {
@@ -29,17 +30,24 @@ export interface VerificationParts {
   readonly stop: AbortSignal;
 }
 
-/** Blocks that left coverage, to be stored again: half-open ranges. */
+/** Half-open ranges of blocks, ascending and disjoint. */
 export type Ranges = readonly (readonly [from: number, to: number])[];
+
+/** What was found in one range. */
+interface Found {
+  readonly differences: Difference[];
+  readonly sources: Set<StatedSource>;
+  lowest: number;
+}
 
 /** Compares what is stored of a chain with what an RPC says, range by range, in the order of blocks. */
 export class Verification {
   /** Rows of the chain in what was compared. */
   rows = 0;
-  /** Blocks that left coverage. */
-  repaired: Ranges = [];
-  /** Rows that seem extra and were left, since that is not sure. */
-  doubted = 0;
+  /** Blocks that left coverage, by source: to be stored again. */
+  readonly repaired = new Map<StatedSource, Ranges>();
+  /** Differences that were left as they are. */
+  left = 0;
   /** Half-open ranges found equal, by source: what is verified must have no hole. */
   private readonly equal = new Map<string, Ranges>();
   private readonly onOurChain = new Map<Endpoint, number>();
@@ -48,28 +56,37 @@ export class Verification {
 
   /** Compares all covered blocks of [from, to]. @param repair whether what differs is to be repaired. @throws RpcUnavailable, AbortError */
   async run(from: number, to: number, { repair }: { repair: boolean }): Promise<void> {
-    const { chainId, database, stop } = this.parts;
     for (let at = from; at <= to; ) {
-      stop.throwIfAborted();
-      const sources = await readSources(database.statements, chainId);
+      this.parts.stop.throwIfAborted();
+      const sources = await comparableSources(this.parts.database, this.parts.chainId);
       const range = nextCovered(sources, at, to);
       if (!range) return;
-      const { to: end, logs } = await this.logs(range.from, range.to, filterOf(range.sources));
-      const compared = { chainId, sources: range.sources, from: range.from, to: end, logs };
-      const found: Difference[] = [];
-      const rows = await compareRange(database, compared, (difference) => {
-        this.parts.findings.add(difference);
-        if (found.length < KEPT_EXTRA) found.push(difference);
-      });
-      // it left coverage meanwhile: the plan knows by now
-      if (rows === null) continue;
-      this.rows += rows;
-      if (!found.length) await this.remember(range.sources, range.from, end);
-      else if (repair) await this.repair(compared, found);
-      else await this.forget(found);
+      const end = await this.compareFrom(range, repair);
+      // null: it left coverage meanwhile, as the next plan knows
+      if (end === null) continue;
       this.show(sources, from, to, end);
       at = end + 1;
     }
+  }
+
+  /** Compares as much of a range as an endpoint gives at once. @returns its last block; null when it is not covered any more. */
+  private async compareFrom(range: CoveredRange, repair: boolean): Promise<number | null> {
+    const { chainId, database, findings } = this.parts;
+    const { sources, from } = range;
+    const { to, logs } = await this.logs(from, range.to, filterOf(sources));
+    const found: Found = { differences: [], sources: new Set(), lowest: to };
+    const rows = await compareRange(database, { chainId, sources, from, to, logs }, (difference) => {
+      findings.add(difference);
+      found.lowest = Math.min(found.lowest, difference.blockNumber);
+      found.sources.add(difference.source);
+      if (found.differences.length < KEPT) found.differences.push(difference);
+    });
+    if (rows === null) return null;
+    this.rows += rows;
+    if (!found.sources.size) await this.remember(sources, from, to);
+    else if (repair) await this.repair({ sources, from, to }, found.differences);
+    else await forgetVerified(database.statements, chainId, [...found.sources], found.lowest);
+    return to;
   }
 
   private async logs(from: number, last: number, filter: LogFilter) {
@@ -116,16 +133,6 @@ export class Verification {
     await rememberVerified(this.parts.database.statements, this.parts.chainId, verified);
   }
 
-  private async forget(found: readonly Difference[]): Promise<void> {
-    const from = Math.min(...found.map((difference) => difference.blockNumber));
-    await forgetVerified(
-      this.parts.database.statements,
-      this.parts.chainId,
-      found.map((difference) => difference.source),
-      from,
-    );
-  }
-
   private async repair(
     { sources, from, to }: { sources: readonly LedgerSource[]; from: number; to: number },
     found: readonly Difference[],
@@ -135,15 +142,15 @@ export class Verification {
     const { gone, doubts } = extra.length
       ? await lookAgain(client, filterOf(sources), extra)
       : { gone: [], doubts: [] };
-    this.doubted += extra.length - gone.length;
+    this.left += extra.length - gone.length;
     if (doubts.length)
       findings.say(
         `blocks ${from} to ${to}: ${extra.length - gone.length} rows stay, for it is not sure that they are extra: ${doubts.join('; ')}`,
       );
     const wrong = found.filter((difference) => difference.kind !== 'extra' || gone.includes(difference));
     if (!wrong.length) return;
-    const affected = sources.filter(({ address, event }) =>
-      wrong.some(({ source }) => source.address === address && source.event === event),
+    const affected = sources.filter((source) =>
+      wrong.some((difference) => isSame(difference.source, source)),
     );
     const done = await repairRange(database, {
       chainId,
@@ -155,10 +162,14 @@ export class Verification {
       }),
     });
     if (!done) {
+      this.left += wrong.length;
       findings.say(`blocks ${from} to ${to} are not final any more: left as they are`);
       return;
     }
-    this.repaired = withRange(this.repaired, [from, to + 1]);
+    for (const source of affected) {
+      const same = [...this.repaired.keys()].find((known) => isSame(known, source)) ?? source;
+      this.repaired.set(same, withRange(this.repaired.get(same) ?? [], [from, to + 1]));
+    }
     const removed = done.removed ? `, ${done.removed} rows marked removed` : '';
     findings.say(`blocks ${from} to ${to}: to be fetched and stored again${removed}`);
   }
@@ -171,6 +182,16 @@ export class Verification {
       `block ${end}, ${Math.floor(done * 1_000) / 10} %: ${this.rows} rows compared, ${missing} missing, ${extra} extra, ${different} different`,
     );
   }
+}
+
+function isSame(a: StatedSource, b: StatedSource): boolean {
+  return a.address === b.address && a.event === b.event;
+}
+
+/** The chain's followed sources, without those of events that a newer build than this one follows. */
+export async function comparableSources(database: Database, chainId: number): Promise<LedgerSource[]> {
+  const sources = await readSources(database.statements, chainId);
+  return sources.filter((source) => eventByName(source.event));
 }
 
 /** What to ask the node for: every address with every event; logs of pairs that nobody wants are passed over. */

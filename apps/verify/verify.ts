@@ -1,15 +1,14 @@
 import { RpcUnavailable } from '#libs/chain/chain-client.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
-import { readSources } from '#libs/database/ledger.js';
 import { isKnownChain, recordedFinality } from '#libs/database/verified.js';
 import type { ChainCommandParts } from '#libs/service/chain-command.js';
 import { exitCode } from '#libs/service/command.js';
 import { ProgressLine } from '#libs/telemetry/progress-line.js';
 import type { Request } from './arguments.js';
 import { Findings } from './findings.js';
-import { blocksWithin } from './plan.js';
+import { blocksWithin, withRange } from './plan.js';
 import { untilStored } from './storing.js';
-import { Verification } from './verification.js';
+import { comparableSources, type Ranges, Verification } from './verification.js';
 
 /** Verifies, and repairs if that is asked for. @returns the exit code. @throws RpcUnavailable, AbortError */
 export async function verify(request: Request, parts: ChainCommandParts, stop: AbortSignal) {
@@ -26,7 +25,11 @@ export async function verify(request: Request, parts: ChainCommandParts, stop: A
     return known ? exitCode.well : exitCode.found;
   }
   const to = Math.min(request.to ?? finality.number, finality.number);
-  const sources = await readSources(database.statements, chainId);
+  if (from > to) {
+    findings.say(`nothing is compared: only block ${to} and what lies below it is final`);
+    return exitCode.found;
+  }
+  const sources = await comparableSources(database, chainId);
   const { covered, wanted } = blocksWithin(sources, from, to);
   findings.say(
     `chain ${chainId}: blocks ${from} to ${to} (final: ${finality.number}), ${sources.length} sources`,
@@ -40,8 +43,7 @@ export async function verify(request: Request, parts: ChainCommandParts, stop: A
     findings.say(
       `${verification.rows} rows compared: ${missing} missing, ${extra} extra, ${different} different`,
     );
-    const repaired = verification.repaired.length > 0;
-    const wrong = repaired
+    const wrong = verification.repaired.size
       ? await afterRepair(verification, { ...parts, chainId, progress, findings, stop })
       : findings.total;
     await sayVerified(parts, chainId, findings);
@@ -66,25 +68,26 @@ async function afterRepair(
   },
 ): Promise<number> {
   const { findings, database, chainId, progress, stop } = parts;
-  const { repaired: ranges } = verification;
+  const ranges = new Map(verification.repaired);
   const before = findings.total;
-  const blocks = ranges.reduce((sum, [a, b]) => sum + b - a, 0);
+  const blocks = [...ranges.values()].flat().reduce<Ranges>((all, range) => withRange(all, range), []);
+  const count = blocks.reduce((sum, [a, b]) => sum + b - a, 0);
   findings.say(
-    `${blocks} blocks left coverage: waiting until the chain's fetcher and the workers have stored them again`,
+    `${count} blocks left coverage: waiting until the chain's fetcher and the workers have stored them again`,
   );
   const reason = await untilStored({ database, chainId, ranges, progress, stop });
   if (reason) {
     findings.say(`not stored again yet: ${reason}. They will be as soon as it can go on; then verify again`);
     return before;
   }
-  for (const [a, b] of ranges) await verification.run(a, b - 1, { repair: false });
+  for (const [a, b] of blocks) await verification.run(a, b - 1, { repair: false });
   const left = findings.total - before;
   findings.say(
     left
       ? `stored again, and ${left} differences are left: the fetcher's RPC says otherwise than this one. Whose is right? Mend RPC_URLS, then verify again`
       : 'stored again, and equal to the chain',
   );
-  return left + verification.doubted;
+  return left + verification.left;
 }
 
 async function sayVerified(
