@@ -33,6 +33,7 @@ test('new blocks are stored while most of the history is still missing', async (
   const { chain, system } = simulation;
   await Promise.all([system.start('worker'), system.start('fetcher')]);
   await simulation.untilRows(300);
+  simulation.miner.stop();
   chain.reorg({ depth: 3 });
   await simulation.untilTipFollowed();
   const { last } = await simulation.one<{ last: string | null }>(

@@ -84,6 +84,20 @@ test.each([
   expect(await hostFor(client)).toBe(hostOf(first.url));
 });
 
+test('an endpoint that fails again and again rests ever longer', async () => {
+  let clock = 0;
+  const only = await node();
+  const client = clientOf([only.url], () => clock);
+  await hostFor(client);
+  only.answering = () => ({ status: 503, body: '' });
+  const asked = only.requests.length;
+  for (let second = 0; second < 60; second++) {
+    await expect(hostFor(client)).rejects.toThrow(RpcUnavailable);
+    clock += 1_000;
+  }
+  expect(only.requests.length - asked).toBeLessThan(10);
+});
+
 test('of all who wait for an endpoint that was away, it is asked one question at a time', async () => {
   let clock = 0;
   const only = await node();

@@ -53,7 +53,7 @@ export const alone: InvariantMutants = {
       file: 'libs/chain/endpoint-health.ts',
       search: 'return Math.min(first * 2 ** this.failures++, last) * (0.75 + Math.random() / 2);',
       replace: 'return Math.min(first * 2 ** this.failures++, last) * 0;',
-      killers: [by('outages', 'while live: each in turn')],
+      killers: [by('rpc-failover', 'an endpoint that fails again and again rests ever longer')],
     },
     {
       name: 'asks an endpoint that was away for everything at once',
@@ -77,7 +77,6 @@ export const alone: InvariantMutants = {
           'outage-log',
           'an outage is told when it begins, once a minute while it lasts, and when it is over',
         ),
-        by('outages', 'while live: each in turn'),
       ],
     },
     {
