@@ -2,6 +2,7 @@ import { toQuantity } from 'ethers';
 import { afterEach, expect, test } from 'vitest';
 import { UnprovenBlocks } from '#apps/fetcher/unproven-blocks.js';
 import type { AdvanceStatement } from '#libs/broker/messages.js';
+import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { Leadership } from '#libs/database/ledger.js';
 import { type NewsBench, newsBench, type Said } from './services/news-bench.js';
 import { blockHash, FILTER, rawBlock, rawLog, timeOf } from './services/recorded-blocks.js';
