@@ -3,7 +3,7 @@ import { PostgresLedger } from './model/postgres-ledger.js';
 import { type Counts, run } from './model/run.js';
 
 /** Seeds of a run in CI, some two CPU seconds each; `REPLAY_SEEDS=1000 REPLAY_FROM=101` runs others. */
-const SEEDS = Number(process.env.REPLAY_SEEDS ?? 100);
+const SEEDS = Number(process.env.REPLAY_SEEDS ?? 200);
 const FROM = Number(process.env.REPLAY_FROM ?? 1);
 /** A transaction of the real code has several times the statements of the model's: some of them run in a row. */
 const SCHEDULE = { steps: 300, inARow: 8, trace: true };

@@ -7,13 +7,8 @@ import type { Crew } from './crew.js';
 import type { Attack, AttackKind } from './schedule.js';
 import { lasting, type Role, type TorturedChain, type World } from './world.js';
 
-/**
- * Queues aren't deleted sooner after a crash of the broker: within seconds of one, RabbitMQ 3.10 loses the process of a quorum queue that is
- * deleted and declared again (consumers get 541, publishers nacks) until it is restarted, whoever the client is. Seen 6 times of 6 right
- * after the restart, and 0 of 2 after 25 s.
- */
-const BROKER_RECOVERS_MS = 25_000;
-
+/** How long an attack may wait for its moment: others take broker and queues away meanwhile. */
+const PATIENCE_MS = 180_000;
 /** The deepest reorg; finality is 20 blocks deep. */
 const DEEPEST = 15;
 
@@ -99,8 +94,7 @@ export class Attacker {
         await connection.close().catch(() => {});
       }
     };
-    const soon = () => done === 'deleted' && this.world.brokerUpMs < BROKER_RECOVERS_MS;
-    await until(`the queues to be ${done}`, () => this.world.withBroker(async () => !soon() && once()));
+    await until(`the queues to be ${done}`, () => this.world.withBroker(once), PATIENCE_MS);
   }
 
   private async cut(what: 'broker' | 'database', draw: (n: number) => number, ms: number): Promise<void> {
@@ -121,10 +115,8 @@ export class Attacker {
 
   /** Tried again until it got hold of messages: there are moments when none are under way. */
   private async deliver(mischief: Mischief, draw: (n: number) => number): Promise<void> {
-    await until(`deliveries to be ${mischief}`, () =>
-      this.world.withBroker(() =>
-        new Courier(this.world.rabbit.url, this.prefix, this.world.wires.worker.broker).run(mischief, draw),
-      ),
-    );
+    const courier = new Courier(this.world.rabbit.url, this.prefix, this.world.wires.worker.broker);
+    const run = () => this.world.withBroker(() => courier.run(mischief, draw));
+    await until(`deliveries to be ${mischief}`, run, PATIENCE_MS);
   }
 }

@@ -64,15 +64,16 @@ export function missingFor(report: TortureReport): string[] {
 /** Memory beyond the bounds, in words. */
 export function memoryFindings({ memory, faultsFrom, faultsTo }: TortureReport): string[] {
   const third = (faultsTo - faultsFrom) / 3;
-  const mean = (role: Role, from: number) => {
+  // the most, not the mean: processes are killed and grow up anew
+  const most = (role: Role, from: number) => {
     const bytes = memory
       .filter((m) => m.role === role && m.at >= from && m.at < from + third)
       .map((m) => m.bytes);
-    return bytes.length ? bytes.reduce((all, n) => all + n, 0) / bytes.length : null;
+    return bytes.length ? Math.max(...bytes) : null;
   };
   return [...new Set(memory.map((m) => m.role))].flatMap((role) => {
     const worst = Math.max(...memory.filter((m) => m.role === role).map((m) => m.bytes));
-    const [middle, last] = [mean(role, faultsFrom + third), mean(role, faultsFrom + 2 * third)];
+    const [middle, last] = [most(role, faultsFrom + third), most(role, faultsFrom + 2 * third)];
     return [
       ...(worst > MEMORY_CAP_BYTES[role] ? [`a ${role} took ${megabytes(worst)}`] : []),
       ...(middle && last && last > MEMORY_GROWTH * middle

@@ -42,13 +42,24 @@ export interface Attack {
 export function scheduleOf(seed: number, minutes: number): Attack[] {
   const random = seeded(seed);
   const rounds = minutes < 2 ? 1 : Math.max(3, Math.ceil(minutes * 1.5));
-  const kinds = Array.from({ length: rounds }, () => shuffled(attackKinds, random)).flat();
+  const kinds = crashesLast(Array.from({ length: rounds }, () => shuffled(attackKinds, random)).flat());
   const step = (minutes * 60_000) / kinds.length;
   return kinds.map((kind, i) => ({
     kind,
     atMs: Math.round((i + random(1_000) / 1_000) * step),
     draw: seeded(random(2 ** 31)),
   }));
+}
+
+/**
+ * Queues are deleted before the broker crashes for the first time, not after: within seconds of a crash, RabbitMQ 3.10 loses the process of a
+ * quorum queue that is deleted and declared again (consumers get 541, publishers nacks) until it is restarted, whoever the client is.
+ * Seen 6 times of 6 right after the restart, and 0 of 2 after 25 s.
+ */
+function crashesLast(kinds: readonly AttackKind[]): AttackKind[] {
+  const concerned: readonly AttackKind[] = ['queues deleted', 'broker crashed'];
+  const inOrder = concerned.flatMap((kind) => kinds.filter((k) => k === kind));
+  return kinds.map((kind) => (concerned.includes(kind) ? inOrder.shift()! : kind));
 }
 
 /** A copy in random order. */

@@ -46,7 +46,6 @@ export class World {
   /** Held by whoever takes a service away, so that two don't at a time. */
   private brokerBusy: Promise<unknown> = Promise.resolve();
   private postgresBusy: Promise<unknown> = Promise.resolve();
-  private brokerUpSince = Number.NEGATIVE_INFINITY;
 
   private constructor(
     readonly chains: readonly TorturedChain[],
@@ -84,13 +83,7 @@ export class World {
       await this.rabbit.kill();
       await lasting(awayMs);
       await this.rabbit.restart();
-      this.brokerUpSince = performance.now();
     });
-  }
-
-  /** How long the broker has been up since its last crash, in milliseconds. */
-  get brokerUpMs(): number {
-    return performance.now() - this.brokerUpSince;
   }
 
   /** Does something with a broker that nobody takes away meanwhile. */
