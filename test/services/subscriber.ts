@@ -24,6 +24,14 @@ const query = `subscription ($where: SocketBridgeEventWhere, $since: FeedCursor,
   socketBridgeEvents(where: $where, since: $since, finality: $finality) { cursor changes { type node { id blockHash } } }
 }`;
 
+/** To cut a connection that isn't established yet is an error to `ws`, which nobody hears any more by then. */
+class ForgivingWebSocket extends WebSocket {
+  constructor(...parameters: ConstructorParameters<typeof WebSocket>) {
+    super(...parameters);
+    this.on('error', () => {});
+  }
+}
+
 /** A client of the live feed that folds what it hears, and comes back with its last cursor wherever it is told to. */
 export class Subscriber {
   /** Block hash of every event that is in the chain, by id, as told. */
@@ -53,7 +61,7 @@ export class Subscriber {
     await this.disconnect();
     const client = createClient({
       url: `${apiUrl.replace(/^http/, 'ws')}/graphql`,
-      webSocketImpl: WebSocket,
+      webSocketImpl: ForgivingWebSocket,
       retryAttempts: 0,
     });
     this.stopClient = () => void client.terminate();
