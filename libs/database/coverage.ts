@@ -77,8 +77,12 @@ function mergedGains(changes: readonly CoverageChange[]): CoverageChange[] {
       !change.dropped.length &&
       last.chainId === change.chainId &&
       sameSources(last.sources, change.sources);
-    if (same) merged[merged.length - 1] = { ...last, gained: [...last.gained, ...change.gained] };
-    else merged.push(change);
+    if (!same) {
+      merged.push(change);
+      continue;
+    }
+    const gained = [...last.gained, ...change.gained];
+    merged[merged.length - 1] = { ...last, gained, liveFrom: last.liveFrom ?? change.liveFrom };
   }
   return merged;
 }
