@@ -39,6 +39,9 @@ function removalOnceStopped(dir: string): string {
   return `n=0; while ${waiting}; do sleep 0.1; n=$((n+1)); done; rm -rf '${dir}'`;
 }
 
+/** Dropping a database waits for every session of the server; one that is blocked in writing to a client that hangs doesn't answer. */
+const DROP_PATIENCE_MS = 30_000;
+
 /**
  * Makes an empty database.
  * @param adminUrl a user who may create databases, in any database of the server.
@@ -53,12 +56,16 @@ export async function createDatabase(
   url.pathname = `/${encodeURIComponent(name)}`;
   return {
     url: url.href,
-    drop: () => administer(adminUrl, `drop database if exists ${escapeIdentifier(name)} with (force)`),
+    // in vain while another test holds up a session of this server: then it goes with the server
+    drop: () =>
+      administer(adminUrl, `drop database if exists ${escapeIdentifier(name)} with (force)`, {
+        statement_timeout: DROP_PATIENCE_MS,
+      }).catch((error: Error) => console.warn(`database ${name} was not dropped: ${error.message}`)),
   };
 }
 
-async function administer(adminUrl: string, statement: string): Promise<void> {
-  const client = new Client({ connectionString: adminUrl });
+async function administer(adminUrl: string, statement: string, settings: object = {}): Promise<void> {
+  const client = new Client({ connectionString: adminUrl, ...settings });
   await client.connect();
   try {
     await client.query(statement);

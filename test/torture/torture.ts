@@ -7,7 +7,7 @@ import { Audience } from './audience.js';
 import { Crew } from './crew.js';
 import { Judge } from './judge.js';
 import { leastOf, missingFor, REORGS, type TortureReport, total } from './report.js';
-import { rpcFaultRates } from './rpc-fault-rates.js';
+import { rpcFaultKinds, rpcFaultRates } from './rpc-fault-rates.js';
 import { type Attack, scheduleOf } from './schedule.js';
 import { Watch } from './watch.js';
 import { GATEWAY, lasting, World } from './world.js';
@@ -26,6 +26,9 @@ const ENVIRONMENT = {
 
 /** How long the system may take to store the tips that the chains had when the faults stopped. */
 const RECOVERY_PATIENCE_MS = 120_000;
+
+/** How much longer the RPC faults may last until each has happened often enough. */
+const SELDOM_PATIENCE_MS = 60_000;
 
 export interface TortureOptions {
   readonly seed: number;
@@ -139,6 +142,9 @@ class Run {
       await this.attack(attacker, attack);
     });
     await Promise.all([lasting(end - this.from), ...attacks, ...pages]);
+    // on a slow machine there may have been too few requests that the rarer ones can befall
+    const seldom = () => rpcFaultKinds.every((kind) => (this.rpcFaults.get(kind) ?? 0) >= leastOf(minutes));
+    await until('the rarer RPC faults', seldom, SELDOM_PATIENCE_MS).catch(() => {});
     clearInterval(noting);
     this.to = performance.now();
   }
