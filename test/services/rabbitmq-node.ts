@@ -162,6 +162,7 @@ function prepare(
     PATH: process.env.PATH,
     LANG: 'C.UTF-8',
     HOME: join(dir, 'home'),
+    ERL_CRASH_DUMP: join(dir, 'erl_crash.dump'),
     ERL_EPMD_PORT: String(ports.epmdPort),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_FLAGS: '-kernel inet_dist_use_interface {127,0,0,1}',
