@@ -7,6 +7,8 @@ export async function query<T extends QueryResultRow>(
   values: readonly unknown[] = [],
 ): Promise<T[]> {
   const client = new Client({ connectionString: databaseUrl });
+  // a connection that dies rejects what was asked over it; an error that nobody hears would end the process
+  client.on('error', () => {});
   await client.connect();
   try {
     return (await client.query<T>(statement, [...values])).rows;
