@@ -61,8 +61,8 @@ export function missingFor(report: TortureReport): string[] {
   return missing;
 }
 
-/** Memory beyond the bounds, in words. */
-export function memoryFindings({ memory, faultsFrom, faultsTo }: TortureReport): string[] {
+/** Memory beyond the bounds, in words. Processes grow for their first minute: a shorter run says nothing about growth. */
+export function memoryFindings({ memory, minutes, faultsFrom, faultsTo }: TortureReport): string[] {
   const third = (faultsTo - faultsFrom) / 3;
   // the most, not the mean: processes are killed and grow up anew
   const most = (role: Role, from: number) => {
@@ -76,7 +76,7 @@ export function memoryFindings({ memory, faultsFrom, faultsTo }: TortureReport):
     const [middle, last] = [most(role, faultsFrom + third), most(role, faultsFrom + 2 * third)];
     return [
       ...(worst > MEMORY_CAP_BYTES[role] ? [`a ${role} took ${megabytes(worst)}`] : []),
-      ...(middle && last && last > MEMORY_GROWTH * middle
+      ...(minutes >= 2 && middle && last && last > MEMORY_GROWTH * middle
         ? [`${role}s grew from ${megabytes(middle)} to ${megabytes(last)}`]
         : []),
     ];
