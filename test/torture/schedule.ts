@@ -52,9 +52,8 @@ export function scheduleOf(seed: number, minutes: number): Attack[] {
 }
 
 /**
- * Queues are deleted before the broker crashes for the first time, not after: within seconds of a crash, RabbitMQ 3.10 loses the process of a
- * quorum queue that is deleted and declared again (consumers get 541, publishers nacks) until it is restarted, whoever the client is.
- * Seen 6 times of 6 right after the restart, and 0 of 2 after 25 s.
+ * Queues are deleted before the broker crashes for the first time, not after: RabbitMQ 3.10 loses a quorum queue that is deleted and declared
+ * again within seconds of a crash, whoever the client is (seen 6 times of 6 right after the restart, and 0 of 2 after 25 s).
  */
 function crashesLast(kinds: readonly AttackKind[]): AttackKind[] {
   const concerned: readonly AttackKind[] = ['queues deleted', 'broker crashed'];

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FaultKind } from '#apps/devchain/faults.js';
+import { allQueues } from '#libs/broker/broker.js';
+import { queueName } from '#libs/broker/names.js';
 import { System } from '../services/system.js';
 import { until } from '../services/until.js';
 import { Attacker } from './attacks.js';
@@ -66,6 +68,8 @@ export async function torture({ seed, minutes, say = () => {} }: TortureOptions)
     const calm = performance.now();
     await world.mend();
     await crew.complete();
+    const names = allQueues.map((queue) => queueName(prefix, queue));
+    if (await world.mendQueues(names)) say('the broker had lost queues: it was restarted, they were deleted');
     await audience.settle();
     const judge = new Judge(world, system, prefix);
     // the chains go on, with reorgs; in vain: then the judge finds out what is wrong

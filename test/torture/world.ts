@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import amqp from 'amqplib';
 import { SimulatedChain } from '#apps/devchain/chain.js';
 import { Faults } from '#apps/devchain/faults.js';
 import { Miner } from '#apps/devchain/miner.js';
@@ -86,6 +87,19 @@ export class World {
     });
   }
 
+  /**
+   * Where the broker has lost the processes of queues (docs/testing.md), does what docs/operations.md says: restarts it and deletes them.
+   * @returns whether that was needed.
+   */
+  async mendQueues(queues: readonly string[]): Promise<boolean> {
+    const served = await Promise.all(queues.map((queue) => isServed(this.rabbit.url, queue)));
+    if (!served.includes(false)) return false;
+    await this.rabbit.control('stop_app');
+    await this.rabbit.control('start_app');
+    for (const queue of queues) await this.rabbit.control('delete_queue', queue).catch(() => {});
+    return true;
+  }
+
   /** Does something with a broker that nobody takes away meanwhile. */
   withBroker<T>(work: () => Promise<T>): Promise<T> {
     const done = this.brokerBusy.then(work, work);
@@ -151,6 +165,23 @@ async function startChain(options: {
   const miner = new Miner(chain, { reorgEvery: REORG_EVERY });
   miner.start();
   return { chain, miner, endpoints, honest: await startDevchainServer({ chain }) };
+}
+
+/** Whether a queue can be consumed from; one that isn't there will be declared. */
+async function isServed(url: string, queue: string): Promise<boolean> {
+  const connection = await amqp.connect(url, { timeout: 5_000 });
+  connection.on('error', () => {});
+  try {
+    const channel = await connection.createChannel();
+    channel.on('error', () => {});
+    await channel.prefetch(1);
+    await channel.consume(queue, () => {});
+    return true;
+  } catch (error) {
+    return /NOT.FOUND/.test((error as Error).message);
+  } finally {
+    await connection.close().catch(() => {});
+  }
 }
 
 /** A fault lasts this long: its own length, not a wait for something. */
