@@ -4,7 +4,7 @@ import type { PlacedTransaction } from '#apps/devchain/block-contents.js';
 import { logsBloom } from '#apps/devchain/bloom.js';
 import type { ChainChange, ChainView, ServedChain } from '#apps/devchain/chain-view.js';
 import { encodeWords, SOCKET_BRIDGE, SOCKET_GATEWAY } from '#apps/devchain/socket-gateway.js';
-import type { BridgeValues } from './gateway.js';
+import { type BridgeValues, bridgeDefaults } from './gateway.js';
 
 /** A SocketBridge event of a chain that a test builds. */
 interface BuiltEvent extends Partial<BridgeValues> {
@@ -45,16 +45,6 @@ const BLOOMS = {
 };
 
 let branches = 0;
-
-const defaults: BridgeValues = {
-  amount: 1_000_000n,
-  token: '0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee',
-  toChainId: 137n,
-  bridgeName: id('Hop'),
-  sender: '0x1111111111111111111111111111111111111111',
-  receiver: '0x2222222222222222222222222222222222222222',
-  metadata: `0x${'00'.repeat(31)}c4`,
-};
 
 /** A chain of blocks 0 to `head`. */
 export function buildChain(head: number, contents: Contents = {}, options: HeaderOptions = {}): Branch {
@@ -99,7 +89,7 @@ function transactionsOf(events: readonly BuiltEvent[], blockHash: string): Place
     const logs = own.map((event) => ({
       address: SOCKET_GATEWAY,
       topics: [SOCKET_BRIDGE],
-      data: dataOf({ ...defaults, ...event }),
+      data: dataOf({ ...bridgeDefaults, ...event }),
       logIndex: event.logIndex,
     }));
     const hashes = { zero: `0x${'00'.repeat(32)}`, block: blockHash };
@@ -110,7 +100,7 @@ function transactionsOf(events: readonly BuiltEvent[], blockHash: string): Place
 }
 
 const ENVELOPE = {
-  from: defaults.sender,
+  from: bridgeDefaults.sender,
   nonce: 0,
   value: 0n,
   gasPrice: 2_000_000_000,

@@ -29,7 +29,8 @@ export interface Replacement {
 
 const SOCKET_BRIDGE_TOPIC = id('SocketBridge(uint256,address,uint256,bytes32,address,address,bytes32)');
 
-const defaults: BridgeValues = {
+/** What an event holds unless a test says otherwise. */
+export const bridgeDefaults: BridgeValues = {
   amount: 1_000_000n,
   token: '0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee',
   toChainId: 137n,
@@ -127,7 +128,9 @@ export class Gateway {
   }
 
   private bridgeCall(bridges: readonly Partial<BridgeValues>[]): string {
-    return this.abi.encodeFunctionData('bridge', [bridges.map((bridge) => ({ ...defaults, ...bridge }))]);
+    return this.abi.encodeFunctionData('bridge', [
+      bridges.map((bridge) => ({ ...bridgeDefaults, ...bridge })),
+    ]);
   }
 
   private transaction(data: string) {
