@@ -1,4 +1,5 @@
-import type { GetMessage } from 'amqplib';
+import { setTimeout } from 'node:timers/promises';
+import type { Channel, GetMessage } from 'amqplib';
 import type { DeadLetter, ReplayedLetters } from './broker.js';
 import { deadLetter } from './dead-letter.js';
 import type { RabbitConnection } from './rabbit-connection.js';
@@ -7,6 +8,10 @@ import type { Topology } from './rabbit-topology.js';
 
 /** Headers have to fit into one frame. */
 const REASON_MAX_CHARACTERS = 2_000;
+
+/** How often it is looked whether what was put back is back (on an idle broker at the first or second time), and the pause between. */
+const BACK_TRIES = 100;
+const BACK_PAUSE_MS = 20;
 
 /** The broker's own reasons (`x-death`), in our words. */
 const BROKER_REASONS: Record<string, string> = {
@@ -53,10 +58,23 @@ export async function sortDeadLetters(
       replayed++;
     }
     channel.nackAll(true);
+    await untilBack(channel, topology.dead, messageCount - replayed);
     return { replayed, unplaced };
   } finally {
     // also where it failed: what is unacknowledged goes back with the channel
     await channel.close().catch(() => {});
+  }
+}
+
+/**
+ * A negative acknowledgement has no answer: without this wait, who looks right after would find some of the letters missing. Not for
+ * ever: meanwhile others may take letters away, or the queue's limit drop them.
+ */
+async function untilBack(channel: Channel, queue: string, count: number): Promise<void> {
+  for (let tries = 0; tries < BACK_TRIES; tries++) {
+    const { messageCount } = await channel.checkQueue(queue);
+    if (messageCount >= count) return;
+    await setTimeout(BACK_PAUSE_MS);
   }
 }
 

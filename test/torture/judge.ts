@@ -99,9 +99,8 @@ export class Judge {
     };
     await until(`the stream of ${name} to equal the table`, () => differences().length === 0).catch(() => {});
     // a row that was taken back and revived is told again, once for each time; a final row is never taken back
-    const repeats = subscriber.repeats.filter(
-      (id) => finality === 'FINALIZED' || !(table.get(id)?.revision ?? 2 > 1),
-    );
+    const mayRepeat = (id: string) => finality !== 'FINALIZED' && (table.get(id)?.revision ?? 2) > 1;
+    const repeats = subscriber.repeats.filter((id) => !mayRepeat(id));
     return [
       ...told(`subscriber "${name}" (${subscriber.errors.slice(-2).join('; ')})`, differences()),
       ...told(`subscriber "${name}" heard twice`, repeats),
