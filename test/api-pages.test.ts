@@ -1,9 +1,9 @@
 import { id } from 'ethers';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { scalarOfKind } from '#apps/api/scalars.js';
+import { scalarOfKind } from '#apps/api/graphql/scalars.js';
+import { conditionOf } from '#apps/api/reads/where.js';
 import type { RunningApi } from '#apps/api/server.js';
-import { conditionOf } from '#apps/api/where.js';
 import { finalizedBlocks } from '#libs/database/chain-status.js';
 import { type Condition, conditionMatcher, type Row } from '#libs/database/condition.js';
 import { completeOrder, readPage } from '#libs/database/event-pages.js';

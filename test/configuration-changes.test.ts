@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, expect, inject, test } from 'vitest';
-import { ProgressWatch } from '#apps/api/progress.js';
+import { ProgressWatch } from '#apps/api/reads/progress.js';
 import { STAGING_GATEWAY } from '#apps/devchain/socket-gateway.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
 import { Database } from '#libs/database/database.js';

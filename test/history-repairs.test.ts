@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { conditionOf } from '#apps/api/chain-condition.js';
+import { conditionOf } from '#apps/api/reads/chain-condition.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
 import { takeBackFinality } from '#libs/database/take-back-finality.js';
 import { forgetVerified, recordedFinality, rememberVerified } from '#libs/database/verified.js';

@@ -1,7 +1,7 @@
 import type { ChainStatus } from '#libs/database/chain-status.js';
 import { beforeReading, chainMetrics } from '#libs/telemetry/metrics.js';
-import { conditionOf, lagOf, shownStates } from './chain-condition.js';
-import type { ProgressWatch } from './progress.js';
+import { conditionOf, lagOf, shownStates } from './reads/chain-condition.js';
+import type { ProgressWatch } from './reads/progress.js';
 
 /** Sets the metrics of all chains whenever they are read. @returns a function that ends it. */
 export function measureChains(progress: ProgressWatch): () => void {

@@ -7,13 +7,13 @@ import type { Logger } from '#libs/telemetry/logger.js';
 import { measureChains } from './chain-metrics.js';
 import { maskError } from './errors.js';
 import { CommitFeed, type Doorbell } from './feed/commit-feed.js';
-import { FinalizedBlocks } from './finalized-blocks.js';
-import { defaultQuery } from './graphiql.js';
+import { defaultQuery } from './graphql/graphiql.js';
+import { buildApiSchema } from './graphql/schema.js';
+import { serveWebSocket } from './graphql/web-socket.js';
 import { type AllowedOrigins, isAllowed } from './origins.js';
-import { ProgressWatch } from './progress.js';
-import { buildApiSchema } from './schema.js';
+import { FinalizedBlocks } from './reads/finalized-blocks.js';
+import { ProgressWatch } from './reads/progress.js';
 import { statusPage } from './status-page.js';
-import { serveWebSocket } from './web-socket.js';
 
 /** What the API needs. */
 export interface ApiOptions {

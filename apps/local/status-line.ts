@@ -1,4 +1,4 @@
-import type { BackfillProgress, ProgressWatch } from '#apps/api/progress.js';
+import type { BackfillProgress, ProgressWatch } from '#apps/api/reads/progress.js';
 import { approximateRows } from '#libs/database/chain-status.js';
 import type { Database } from '#libs/database/database.js';
 import { events } from '#libs/events/registry.js';

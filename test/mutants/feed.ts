@@ -82,7 +82,7 @@ export const feed: InvariantMutants = {
     },
     {
       name: 'reads a page and its `asOf` at two moments',
-      file: 'apps/api/event-resolver.ts',
+      file: 'apps/api/reads/event-reads.ts',
       search: 'const { position, epoch } = await feedHead(tx);',
       replace: 'const { position, epoch } = await feedHead(this.parts.database.statements);',
       killers: [by('feed-delivery', 'a page and its `asOf` are of one moment, whatever is stored between')],

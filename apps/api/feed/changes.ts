@@ -10,8 +10,8 @@ import {
 } from '#libs/database/feed-log.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { apiMetrics } from '#libs/telemetry/metrics.js';
-import type { FeedPlace } from '../cursors.js';
-import { ChangeType } from '../event-types.js';
+import type { FeedPlace } from '../reads/cursors.js';
+import { ChangeType } from '../reads/event-node.js';
 import type { CommitFeed } from './commit-feed.js';
 
 /** An empty message tells the place at least this often while positions pass without a change for the subscriber. */

@@ -1,32 +1,30 @@
-import { GraphQLBoolean, GraphQLError, type GraphQLResolveInfo, GraphQLString, Kind } from 'graphql';
-import { Arg, ID, Info, Int, Query, Resolver, Root, Subscription } from 'type-graphql';
+import { GraphQLError } from 'graphql';
 import type { Row } from '#libs/database/condition.js';
 import type { Database } from '#libs/database/database.js';
 import { completeOrder, countRows, type OrderColumn, readPage, readRow } from '#libs/database/event-pages.js';
 import { feedHead } from '#libs/database/feed-log.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import { badInput } from '../errors.js';
+import { changesSince } from '../feed/changes.js';
+import type { CommitFeed } from '../feed/commit-feed.js';
+import { endable } from '../feed/endable.js';
 import { feedCursor, pageCursor, parseFeedCursor, parsePageCursor } from './cursors.js';
-import { badInput } from './errors.js';
-import { type EventTypes, eventId, eventTypes, Finality, parseEventId } from './event-types.js';
-import { changesSince } from './feed/changes.js';
-import type { CommitFeed } from './feed/commit-feed.js';
-import { endable } from './feed/endable.js';
+import { Finality, nodeOf, parseEventId } from './event-node.js';
 import type { FinalizedBlocks } from './finalized-blocks.js';
-import { FeedCursorScalar } from './scalars.js';
 import { asksFinality, conditionOf, type WhereInput } from './where.js';
 
 /** Rows of a page: by default, and at most. */
-const PAGE_DEFAULT = 50;
-const PAGE_MAX = 1_000;
+export const PAGE_DEFAULT = 50;
+export const PAGE_MAX = 1_000;
 
-/** What resolvers work with. */
-export interface ResolverParts {
+/** What reads work with. */
+export interface ReadParts {
   readonly database: Database;
   readonly feed: CommitFeed;
   readonly finalized: FinalizedBlocks;
 }
 
-interface PageArguments {
+export interface PageArguments {
   readonly where: WhereInput | null;
   readonly orderBy: readonly { field: string; direction: 'ASC' | 'DESC' }[] | null;
   readonly first: number | null;
@@ -36,7 +34,7 @@ interface PageArguments {
   readonly includeRemoved: boolean;
 }
 
-interface SubscriptionArguments {
+export interface SubscriptionArguments {
   readonly where: WhereInput | null;
   readonly since: string | null;
   readonly finality: Finality;
@@ -44,113 +42,11 @@ interface SubscriptionArguments {
   readonly batchSize: number;
 }
 
-/** The queries and the subscription of one event type, all from its definition. */
-export function eventResolver(event: EventDefinition, parts: ResolverParts): new () => object {
-  const types = eventTypes(event);
-  const stem = `${event.name[0]!.toLowerCase()}${event.name.slice(1)}`;
-  return resolverClass(event, types, stem, new EventReads(event, parts));
-}
-
-function resolverClass(
-  event: EventDefinition,
-  types: EventTypes,
-  stem: string,
-  reads: EventReads,
-): new () => object {
-  @Resolver()
-  class EventResolver {
-    @Query(() => types.connection, {
-      name: `${stem}Events`,
-      description: `A page of ${event.name} events, newest first by default.`,
-    })
-    page(
-      @Info() info: GraphQLResolveInfo,
-      @Arg('where', () => types.where, { nullable: true, description: 'Only events that match.' })
-      where: WhereInput | null,
-      @Arg('orderBy', () => [types.orderBy], {
-        nullable: true,
-        description: 'Order by these columns; ties by newest first.',
-      })
-      orderBy: PageArguments['orderBy'],
-      @Arg('first', () => Int, {
-        nullable: true,
-        description: `Rows from the beginning, or behind \`after\`; ${PAGE_DEFAULT} by default, ${PAGE_MAX} at most.`,
-      })
-      first: number | null,
-      @Arg('after', () => GraphQLString, { nullable: true, description: 'Cursor of a row: rows behind it.' })
-      after: string | null,
-      @Arg('last', () => Int, {
-        nullable: true,
-        description: `Rows from the end, or before \`before\`; ${PAGE_MAX} at most.`,
-      })
-      last: number | null,
-      @Arg('before', () => GraphQLString, { nullable: true, description: 'Cursor of a row: rows before it.' })
-      before: string | null,
-      @Arg('includeRemoved', () => GraphQLBoolean, {
-        defaultValue: false,
-        description: 'Also events that a reorg removed.',
-      })
-      includeRemoved: boolean,
-    ): Promise<object> {
-      return reads.page(
-        { where, orderBy, first, after, last, before, includeRemoved },
-        selects(info, 'totalCount'),
-      );
-    }
-
-    @Query(() => types.node, {
-      name: `${stem}Event`,
-      nullable: true,
-      description: `One ${event.name} event, also a removed one.`,
-    })
-    one(
-      @Arg('id', () => ID, { description: '`chainId:txHash:logIndex`.' }) id: string,
-    ): Promise<object | null> {
-      return reads.one(id);
-    }
-
-    @Subscription(() => types.changes, {
-      name: `${stem}Events`,
-      description:
-        'Changes in the order in which they were committed; resumable without a gap by the cursor of any message.',
-      subscribe: ({ args }) => reads.changes(args as SubscriptionArguments),
-    })
-    changes(
-      @Root() changes: object,
-      @Arg('where', () => types.where, { nullable: true, description: 'Only events that match.' })
-      _where: WhereInput | null,
-      @Arg('since', () => FeedCursorScalar, {
-        nullable: true,
-        description: 'Go on behind this place; default: now. "0" is the beginning.',
-      })
-      _since: string | null,
-      @Arg('finality', () => Finality, {
-        defaultValue: Finality.UNFINALIZED,
-        description: 'FINALIZED: only final events, each once.',
-      })
-      _finality: Finality,
-      @Arg('includeHistory', () => GraphQLBoolean, {
-        defaultValue: true,
-        description: 'Also events older than the first block that came live.',
-      })
-      _includeHistory: boolean,
-      @Arg('batchSize', () => Int, {
-        defaultValue: 100,
-        description: `Changes per message at most; 1 to ${PAGE_MAX}.`,
-      })
-      _batchSize: number,
-    ): object {
-      return changes;
-    }
-  }
-  return EventResolver;
-}
-
-/** The reads behind an event type's fields. */
-class EventReads {
+/** The reads of one event type, for GraphQL and REST alike. Input that can't be used throws GraphQLError BAD_USER_INPUT. */
+export class EventReads {
   constructor(
     private readonly event: EventDefinition,
-    private readonly parts: ResolverParts,
+    private readonly parts: ReadParts,
   ) {}
 
   async page(args: PageArguments, wantsTotal: boolean): Promise<object> {
@@ -277,20 +173,4 @@ function pageInfo(
     startCursor: first ? pageCursor(order, first) : null,
     endCursor: last ? pageCursor(order, last) : null,
   };
-}
-
-function nodeOf(row: Row, finalized: ReadonlyMap<number, number>, known = false): object {
-  const final = known || (row.blockNumber as number) <= (finalized.get(row.chainId as number) ?? -1);
-  return { ...row, id: eventId(row), finality: final ? Finality.FINALIZED : Finality.UNFINALIZED };
-}
-
-/** Whether a field of the result is asked for, fragments included. */
-function selects(info: GraphQLResolveInfo, name: string): boolean {
-  const within = (set: (typeof info.fieldNodes)[number]['selectionSet']): boolean =>
-    set?.selections.some((selection) => {
-      if (selection.kind === Kind.FIELD) return selection.name.value === name;
-      if (selection.kind === Kind.INLINE_FRAGMENT) return within(selection.selectionSet);
-      return within(info.fragments[selection.name.value]?.selectionSet);
-    }) ?? false;
-  return info.fieldNodes.some((node) => within(node.selectionSet));
 }

@@ -4,8 +4,8 @@ import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import type { createYoga } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
-import { endable } from './feed/endable.js';
-import { type AllowedOrigins, isAllowed } from './origins.js';
+import { endable } from '../feed/endable.js';
+import { type AllowedOrigins, isAllowed } from '../origins.js';
 
 /** A WebSocket that doesn't take what is sent is asked to wait at this many bytes, and closed after some time. */
 const SOCKET_BUFFER_BYTES = 1_000_000;

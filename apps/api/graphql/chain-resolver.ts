@@ -3,8 +3,8 @@ import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Arg, Field, ObjectType, Query, Resolver } from 'type-graphql';
 import { chainById } from '#libs/config/chains.js';
 import type { ChainStatus } from '#libs/database/chain-status.js';
-import { conditionOf, lagOf } from './chain-condition.js';
-import type { BackfillProgress, ProgressWatch } from './progress.js';
+import { conditionOf, lagOf } from '../reads/chain-condition.js';
+import type { BackfillProgress, ProgressWatch } from '../reads/progress.js';
 import { AddressScalar, DateTimeScalar, SafeIntScalar } from './scalars.js';
 
 @ObjectType({ description: 'Blocks from one to another, both included.' })

@@ -1,6 +1,6 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import type { ColumnKind } from '#libs/events/column.js';
-import { badInput } from './errors.js';
+import { badInput } from '../errors.js';
 
 const MAX_UINT256 = 2n ** 256n - 1n;
 

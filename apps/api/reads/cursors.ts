@@ -2,7 +2,7 @@ import type { Row } from '#libs/database/condition.js';
 import type { OrderColumn } from '#libs/database/event-pages.js';
 import type { RowKey } from '#libs/database/feed-log.js';
 import { type Column, type ColumnKind, type ColumnValue, fromSql } from '#libs/events/column.js';
-import { badInput } from './errors.js';
+import { badInput } from '../errors.js';
 
 /** A place in the live feed: everything up to a position, or up to a row within the next one. */
 export interface FeedPlace {

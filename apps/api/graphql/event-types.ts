@@ -1,17 +1,12 @@
 import 'reflect-metadata';
 import { GraphQLBoolean, type GraphQLScalarType, GraphQLString } from 'graphql';
 import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
-import type { Row } from '#libs/database/condition.js';
 import type { Column, ColumnKind } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import { ChangeType, Finality } from '../reads/event-node.js';
+import { filterColumns } from '../reads/where.js';
 import { Bytes32Scalar, FeedCursorScalar, SafeIntScalar, scalarOfKind } from './scalars.js';
-import { filterColumns } from './where.js';
 
-/** Whether a block may still be replaced. */
-export enum Finality {
-  UNFINALIZED = 'UNFINALIZED',
-  FINALIZED = 'FINALIZED',
-}
 registerEnumType(Finality, {
   name: 'Finality',
   description: 'Whether the block of an event can still be replaced by a reorg.',
@@ -21,12 +16,6 @@ registerEnumType(Finality, {
   },
 });
 
-/** What a message of the live feed says about a row. */
-export enum ChangeType {
-  ADDED = 'ADDED',
-  REMOVED = 'REMOVED',
-  FINALIZED = 'FINALIZED',
-}
 registerEnumType(ChangeType, {
   name: 'ChangeType',
   description: 'What happened to an event.',
@@ -250,18 +239,4 @@ function changesType(name: string, node: TypeClass): TypeClass {
     'changes',
   );
   return changes;
-}
-
-/** The id of a row in GraphQL. */
-export function eventId(row: Row): string {
-  return `${row.chainId}:${row.txHash}:${row.logIndex}`;
-}
-
-/** Reads an id; null when it isn't one. */
-export function parseEventId(id: string): { chainId: number; txHash: string; logIndex: number } | null {
-  const match = /^(\d{1,16}):(0x[0-9a-f]{64}):(\d{1,16})$/i.exec(id);
-  if (!match) return null;
-  const [chainId, logIndex] = [Number(match[1]), Number(match[3])];
-  if (!Number.isSafeInteger(chainId) || !Number.isSafeInteger(logIndex)) return null;
-  return { chainId, txHash: match[2]!.toLowerCase(), logIndex };
 }

@@ -1,12 +1,13 @@
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
 import { events } from '#libs/events/registry.js';
+import type { ReadParts } from '../reads/event-reads.js';
+import type { ProgressWatch } from '../reads/progress.js';
 import { chainResolver } from './chain-resolver.js';
-import { eventResolver, type ResolverParts } from './event-resolver.js';
-import type { ProgressWatch } from './progress.js';
+import { eventResolver } from './event-resolver.js';
 
 /** The GraphQL schema: chains, and every event type of the registry. Call it once per process: type-graphql keeps types globally. */
-export function buildApiSchema(parts: ResolverParts & { progress: ProgressWatch }): GraphQLSchema {
+export function buildApiSchema(parts: ReadParts & { progress: ProgressWatch }): GraphQLSchema {
   const resolvers = [chainResolver(parts.progress), ...events.map((event) => eventResolver(event, parts))];
   return buildSchemaSync({
     resolvers: resolvers as unknown as NonEmptyArray<new () => object>,

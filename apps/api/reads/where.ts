@@ -1,7 +1,7 @@
 import type { Comparison, Condition } from '#libs/database/condition.js';
 import type { Column, ColumnValue } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
-import { badInput } from './errors.js';
+import { badInput } from '../errors.js';
 
 /** Values that one `in` or `notIn` may have. */
 const MAX_LIST = 1_000;
