@@ -1,5 +1,5 @@
 import '#libs/telemetry/node-version.js';
-import { buildApiSchema, schemaText } from '#apps/api/schema.js';
+import { buildApiSchema, schemaText } from '#apps/api/graphql/schema.js';
 import { writeOrCheck } from './generated-file.js';
 
 // nothing is resolved: the schema is made from the definitions alone, without a database
