@@ -8,7 +8,7 @@ import type { Role } from './world.js';
 const MEMORY_CAP_BYTES = { fetcher: 300_000_000, worker: 400_000_000, api: 600_000_000 };
 /** The last third of the run may need so much more than the middle third. */
 const MEMORY_GROWTH = 1.2;
-/** Less than this is no growth: so much garbage V8 lets lie, now and then, between two collections (seen: 198, then 242 MB of 242). */
+/** Less than this is no growth: so much garbage V8 lets lie, now and then, between two collections (seen: thirds of 198 and 242 MB). */
 const MEMORY_SLACK_BYTES = 64 * 1_000_000;
 
 /** Transactions that took rows back, at least; while the faults last, several reorgs become one. */
