@@ -12,6 +12,7 @@ import {
   news,
   numberOf,
   rabbitBench,
+  untilDead,
   upTo,
 } from './services/broker-bench.js';
 
@@ -29,12 +30,6 @@ describe.each([
     Promise.all(numbers.map((n) => bench.broker.publish(HISTORY, history(n))));
   const publishNews = (numbers: number[]) =>
     Promise.all(numbers.map((n) => bench.broker.publish(LIVE, news(n))));
-  const untilDead = (count: number) =>
-    eventually(async () => {
-      const letters = await bench.broker.deadLetters(100);
-      expect(letters).toHaveLength(count);
-      return letters;
-    });
 
   it('delivers what was published, whole and in the order of publishing', async () => {
     await publishHistory(upTo(200));
@@ -115,7 +110,7 @@ describe.each([
     await bench.broker.consume(HISTORY, 1, inbox.handler);
     await inbox.until(2);
     expect(inbox.numbers).toEqual([1, 2]);
-    const letters = await untilDead(4);
+    const letters = await untilDead(bench.broker, 4);
     expect(letters.map((letter) => letter.reason)).toEqual([
       expect.stringContaining('not JSON'),
       expect.stringContaining('message version 99'),
@@ -134,7 +129,7 @@ describe.each([
     });
     const consumer = await bench.broker.consume(LIVE, 1, inbox.handler);
     await inbox.until(3);
-    const letters = await untilDead(3);
+    const letters = await untilDead(bench.broker, 3);
     expect(letters.map((letter) => letter.reason)).toEqual(['no use for 1', 'no use for 2', 'no use for 3']);
     expect(letters.map((letter) => letter.queue)).toEqual(Array(3).fill(expect.stringMatching(/\.live\.1$/)));
     const oldest = await eventually(async () => {
@@ -143,7 +138,7 @@ describe.each([
       return some;
     });
     expect(oldest).toEqual(letters.slice(0, 2));
-    expect(await untilDead(3)).toEqual(letters);
+    expect(await untilDead(bench.broker, 3)).toEqual(letters);
     await consumer.stop();
     expect(await bench.broker.depth(LIVE)).toBe(0);
   });
@@ -156,7 +151,7 @@ describe.each([
     });
     await bench.broker.consume(HISTORY, 1, inbox.handler);
     await inbox.until(2);
-    const [letter] = await untilDead(1);
+    const [letter] = await untilDead(bench.broker, 1);
     expect(letter!.reason).toContain('a defect');
   });
 

@@ -10,6 +10,7 @@ import {
   LIVE,
   news,
   rabbitBench,
+  untilDead,
   upTo,
 } from './services/broker-bench.js';
 import { type Outcome, runBuilt } from './services/command.js';
@@ -28,20 +29,14 @@ describe.each([
   async function refused(bodies: readonly Buffer[], reason: string): Promise<void> {
     const consumer = await bench.broker.consume(HISTORY, 10, (delivery) => delivery.reject(reason));
     await bench.publishBody(HISTORY, ...bodies);
-    await untilDead(bodies.length);
+    await untilDead(bench.broker, bodies.length);
     await consumer.stop();
   }
-  const untilDead = (count: number) =>
-    eventually(async () => {
-      const letters = await bench.broker.deadLetters(1_000);
-      expect(letters).toHaveLength(count);
-      return letters;
-    });
   const bodyOf = (n: number) => Buffer.from(JSON.stringify(history(n)));
 
   test('looking at them shows each once with id, queue, reason and time, and takes none away', async () => {
     await refused(upTo(3).map(bodyOf), 'no use');
-    const [first, again] = [await untilDead(3), await untilDead(3)];
+    const [first, again] = [await untilDead(bench.broker, 3), await untilDead(bench.broker, 3)];
     expect(first).toEqual(again);
     expect(new Set(first.map((letter) => letter.id)).size).toBe(3);
     expect(first[0]).toMatchObject({
@@ -53,10 +48,10 @@ describe.each([
 
   test('one that is replayed goes to the queue that it came from; the others stay in their order', async () => {
     await refused(upTo(3).map(bodyOf), 'no use');
-    const [, second] = await untilDead(3);
+    const [, second] = await untilDead(bench.broker, 3);
     const sorted = await bench.broker.sortDeadLetters(({ id }) => (id === second!.id ? 'replay' : 'leave'));
     expect(sorted).toEqual({ replayed: 1, unplaced: 0 });
-    const left = await untilDead(2);
+    const left = await untilDead(bench.broker, 2);
     expect(left.map((letter) => JSON.parse(letter.body.toString()).from)).toEqual([1, 3]);
     const inbox = ackingInbox();
     await bench.broker.consume(HISTORY, 10, inbox.handler);
@@ -72,7 +67,7 @@ describe.each([
       visits++;
       return 'replay';
     });
-    const back = await untilDead(2);
+    const back = await untilDead(bench.broker, 2);
     await consumer.stop();
     expect(visits).toBe(2);
     expect(back.map((letter) => letter.reason).sort()).toEqual([
@@ -84,7 +79,7 @@ describe.each([
   test('news go back to their own live queue', async () => {
     const refusing = await bench.broker.consume(LIVE, 1, (delivery) => delivery.reject('later'));
     await bench.broker.publish(LIVE, news(1));
-    await untilDead(1);
+    await untilDead(bench.broker, 1);
     await refusing.stop();
     await bench.broker.sortDeadLetters(() => 'replay');
     const inbox = new Inbox((delivery) => delivery.ack());

@@ -19,6 +19,16 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** What a leader finds that takes over a chain of which nothing is stored. */
+const nothingStored = {
+  ledger: 'l',
+  term: 1,
+  segment: new Map(),
+  finalizedBlock: null,
+  sources: [],
+  emptyHeights: [],
+};
+
 /** A history lane over an RPC that has no logs and a broker that takes everything and keeps it from the workers. @param depth of its queue. */
 function laneOf(depth = () => 1) {
   const published: string[] = [];
@@ -31,15 +41,7 @@ function laneOf(depth = () => 1) {
       published.push(`${from}-${to}`);
     },
   } as unknown as Broker;
-  const taken = {
-    ledger: 'l',
-    term: 1,
-    segment: new Map(),
-    finalizedBlock: null,
-    sources: [],
-    emptyHeights: [],
-  };
-  const lead = new Lead(1, [source], broker, taken);
+  const lead = new Lead(1, [source], broker, nothingStored);
   const failed = (error: unknown) => {
     throw error;
   };
@@ -141,15 +143,7 @@ class HistoryWorld {
       depth: async () => this.queue.length,
       publish: async (_: unknown, s: FinalStatement) => this.publish(s),
     } as unknown as Broker;
-    const taken = {
-      ledger: 'l',
-      term: 1,
-      segment: new Map(),
-      finalizedBlock: null,
-      sources: [],
-      emptyHeights: [],
-    };
-    this.lead = new Lead(1, [], broker, taken);
+    this.lead = new Lead(1, [], broker, nothingStored);
     const listener = { said: () => {}, failed: () => {} };
     this.lane = new HistoryLane({ client, broker, batchSize: given.batchSize }, listener);
   }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 import { pino } from 'pino';
-import { inject, vi } from 'vitest';
-import { type Broker, type Delivery, type Lane, LIVE_QUEUES } from '#libs/broker/broker.js';
+import { expect, inject, vi } from 'vitest';
+import { type Broker, type DeadLetter, type Delivery, type Lane, LIVE_QUEUES } from '#libs/broker/broker.js';
 import { createInProcessBroker } from '#libs/broker/in-process.js';
 import type { FinalityStatement, FinalStatement } from '#libs/broker/messages.js';
 import { connectRabbit } from '#libs/broker/rabbit.js';
@@ -142,6 +142,15 @@ export function numberOf(statement: Delivery['statement']): number {
 /** An inbox that acknowledges everything at once. */
 export function ackingInbox(): Inbox {
   return new Inbox((delivery) => delivery.ack());
+}
+
+/** Waits until as many dead letters lie there. @returns them, the oldest first. */
+export function untilDead(broker: Broker, count: number): Promise<DeadLetter[]> {
+  return eventually(async () => {
+    const letters = await broker.deadLetters(1_000);
+    expect(letters).toHaveLength(count);
+    return letters;
+  });
 }
 
 /** Waits for a condition, as long as a broker on a busy machine may take. */

@@ -24,7 +24,7 @@ export class Attacker {
   async carryOut({ kind, draw }: Attack): Promise<void> {
     const ms = (from: number, to: number) => from + draw(to - from);
     const [role, deed] = kind.split(' ') as [Role, string];
-    if (deed === 'killed') return this.doTo(role, draw, (post) => post.crash(ms(100, 3_000)));
+    if (deed === 'killed') return this.doTo(role, draw, (post) => post.replace(ms(100, 3_000)));
     // longer than a lease (10 s), and shorter
     if (deed === 'frozen') return this.doTo(role, draw, (post) => post.freeze(ms(1_000, 14_000)));
     if (kind.startsWith('reorg')) return this.reorg(kind, draw);

@@ -30,16 +30,8 @@ export class Post {
     });
   }
 
-  /** Its process ended by itself; a supervisor starts the next one. */
-  async succeed(): Promise<void> {
-    this.process = null;
-    this.url = null;
-    await lasting(1_000);
-    await this.start();
-  }
-
-  /** kill -9, and a successor after a while. */
-  async crash(awayMs: number): Promise<void> {
+  /** kill -9, if it hasn't ended by itself, and a successor after a while. */
+  async replace(awayMs: number): Promise<void> {
     const { process } = this;
     this.process = null;
     this.url = null;
@@ -138,7 +130,7 @@ export class Crew {
       return;
     }
     this.refusals++;
-    const succeeded = post.succeed().finally(() => this.succeeding.delete(succeeded));
+    const succeeded = post.replace(1_000).finally(() => this.succeeding.delete(succeeded));
     this.succeeding.add(succeeded);
   }
 }
