@@ -34,8 +34,8 @@ test('after a proxy’s bad moment with a batch, batches are as large as before 
     return Array.isArray(request) ? hiccup() : echo(request);
   };
   await connection.send(calls(2));
-  expect(connection.takesBatches).toBe(false);
-  for (let sent = 0; !connection.takesBatches; sent++) {
+  expect(connection.takes(2)).toBe(false);
+  for (let sent = 0; !connection.takes(2); sent++) {
     expect(sent).toBeLessThan(20);
     await connection.send(calls(2));
   }

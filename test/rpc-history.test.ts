@@ -163,3 +163,28 @@ test('without batches, the head is asked for only when what was seen of it is no
   const heads = rpc.calls('eth_getBlockByNumber').filter(({ params: [block] }) => block === 'latest');
   expect(heads).toHaveLength(1);
 });
+
+test.each([1, 2])(
+  'logs of another chain, which a name leads to for a moment, are never believed, also in batches of %i',
+  async (most) => {
+    const own = balancer({ logsUpTo: 1_000, head: 1_000 });
+    const other = byMethod({ eth_getLogs: () => [] });
+    let strays = 1;
+    const rpc = await RecordedRpc.start((request) => {
+      const calls = [request].flat();
+      if (calls.length > most) return own([]);
+      // only the logs come from the other chain: its id is asked for when the name leads to ours again
+      const answers = calls.map(
+        (call) => (call.method === 'eth_getLogs' && strays-- > 0 ? other : own)(call)!.body,
+      );
+      return { body: Array.isArray(request) ? answers : answers[0] };
+    });
+    open.push({ close: () => rpc.stop() });
+    let clock = 0;
+    const client = clientOf([rpc], () => clock);
+    await expect(read(client, 141, 230)).rejects.toThrow(/gives other logs each time it is asked/);
+    clock += 60_000;
+    const logs = await client.use((endpoint) => endpoint.rangeLogs(141, 230, FILTER));
+    expect(logs.map(({ blockNumber }) => blockNumber)).toEqual([150]);
+  },
+);

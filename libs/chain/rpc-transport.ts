@@ -83,9 +83,9 @@ export class RpcConnection {
     return this.transport.session;
   }
 
-  /** Whether it takes more than one call at a time, as far as is known. */
-  get takesBatches(): boolean {
-    return this.batch.size > 1;
+  /** Whether it takes so many calls in one batch, as far as is known. */
+  takes(calls: number): boolean {
+    return this.batch.size >= calls;
   }
 
   /**

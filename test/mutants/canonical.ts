@@ -195,6 +195,18 @@ export const canonical: InvariantMutants = {
       killers: [by('log-range-answers', '%s is bad data, never stored')],
     },
     {
+      name: "believes logs whose chain's id comes in another request",
+      file: 'libs/chain/range-reader.ts',
+      search: 'if (!this.connection.takes(calls.length)) await this.assertSame(calls[0]!, logs);',
+      replace: '',
+      killers: [
+        by(
+          'rpc-history',
+          'logs of another chain, which a name leads to for a moment, are never believed, also in batches of %i',
+        ),
+      ],
+    },
+    {
       name: 'takes a block of another height than it asked for',
       file: 'libs/chain/answer-reader.ts',
       search: 'if (header && header.number !== number) {',
