@@ -32,7 +32,10 @@ export class Attacker {
       'broker crashed': () => this.world.crashBroker(ms(100, 4_000)),
       'postgres crashed': () => this.world.crashPostgres(ms(100, 4_000)),
       'queues purged': () => this.onQueues('purged', (channel, queue) => channel.purgeQueue(queue)),
-      'queues deleted': () => this.onQueues('deleted', (channel, queue) => channel.deleteQueue(queue)),
+      'queues deleted': async () => {
+        await this.onQueues('deleted', (channel, queue) => channel.deleteQueue(queue));
+        this.world.deletedQueues();
+      },
       'broker connections cut': () => this.cut('broker', draw, ms(50, 2_000)),
       'postgres connections cut': () => this.cut('database', draw, ms(50, 2_000)),
       'connections held up': () => this.holdUp(draw, ms(1_000, 8_000)),
