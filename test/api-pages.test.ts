@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { scalarOfKind } from '#apps/api/graphql/scalars.js';
 import { conditionOf } from '#apps/api/reads/where.js';
 import type { RunningApi } from '#apps/api/server.js';
-import { finalizedBlocks } from '#libs/database/chain-status.js';
+import { knownChains } from '#libs/database/chain-status.js';
 import { type Condition, conditionMatcher, type Row } from '#libs/database/condition.js';
 import { completeOrder, readPage } from '#libs/database/event-pages.js';
 import type { EventRow } from '#libs/database/event-rows.js';
@@ -276,8 +276,9 @@ test('the live feed filters in memory exactly the rows that pages filter in SQL'
       limit: 1_000,
     });
   const everything = await read({ kind: 'and', of: [] });
-  const finalized = await finalizedBlocks(statements);
-  const isFinal = (row: Row) => (row.blockNumber as number) <= (finalized.get(row.chainId as number) ?? -1);
+  const chains = await knownChains(statements);
+  const isFinal = (row: Row) =>
+    (row.blockNumber as number) <= (chains.get(row.chainId as number)?.finalizedBlock ?? -1);
   await fc.assert(
     fc.asyncProperty(filter, async (where) => {
       const condition = conditionOf(socketBridge, asInput(where));

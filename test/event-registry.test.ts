@@ -106,6 +106,40 @@ test('an event whose column takes a name that every event has, or names no argum
   expect(declare('value').table).toBe('ping_event');
 });
 
+test.each([
+  ['a token that is no address', { to: { kind: 'uint256', refersTo: 'token' } }, /kind must be address/],
+  ['a chain that is no number', { toId: { kind: 'address', refersTo: 'chain' } }, /kind must be uint256/],
+  [
+    'a chain by a name that has no Id to leave out',
+    { to: { kind: 'uint256', refersTo: 'chain' } },
+    /end in Id/,
+  ],
+  ['an address on no chain', { to: { kind: 'address', onChain: 'nowhere' } }, /nowhere/],
+  ['a number on a chain', { to: { kind: 'uint256', onChain: 'to' } }, /no address/],
+  [
+    'a filter of its own for what is no text',
+    { to: { kind: 'uint256', filter: { read: String, takes: '' } } },
+    /text/,
+  ],
+  [
+    'a reference under the name of another column',
+    { toId: { kind: 'uint256', refersTo: 'chain' }, to: { kind: 'address' } },
+    /to, a name that is taken/,
+  ],
+] as const)('an event that declares %s is refused', (_title, columns, says) => {
+  const declared = Object.entries(columns).map(([property, column]) => {
+    return [property, { ...column, description: 'A test.', from: () => 0n }];
+  });
+  const declare = () =>
+    defineEvent({
+      name: 'Ping',
+      signature: 'event Ping(uint256 value)',
+      description: 'A test.',
+      columns: Object.fromEntries(declared),
+    });
+  expect(declare).toThrow(says);
+});
+
 /** Types of arguments with their values as `decode` must give them back. */
 const argument = fc.oneof(
   uint256.map((value) => ['uint256', value] as const),

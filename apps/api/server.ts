@@ -11,7 +11,7 @@ import { defaultQuery } from './graphql/graphiql.js';
 import { buildApiSchema } from './graphql/schema.js';
 import { serveWebSocket } from './graphql/web-socket.js';
 import { type AllowedOrigins, isAllowed } from './origins.js';
-import { FinalizedBlocks } from './reads/finalized-blocks.js';
+import { KnownChains } from './reads/known-chains.js';
 import { ProgressWatch } from './reads/progress.js';
 import { statusPage } from './status-page.js';
 
@@ -40,7 +40,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { database, logger, http } = options;
   const feed = new CommitFeed(database, logger);
   const progress = new ProgressWatch(database, logger);
-  const schema = buildApiSchema({ database, feed, finalized: new FinalizedBlocks(database), progress });
+  const schema = buildApiSchema({ database, feed, chains: new KnownChains(database), progress });
   const yoga = createYoga({
     schema,
     logging: false,

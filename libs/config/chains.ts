@@ -445,3 +445,23 @@ const byId = new Map(chains.map((chain) => [chain.id, chain]));
 export function chainById(id: number): ChainDefinition | undefined {
   return byId.get(id);
 }
+
+/** Destinations that have no SocketGateway, by EIP-155 id; 89999 is what Bungee calls Solana by. */
+const otherChains: ReadonlyMap<number, string> = new Map([
+  [143, 'Monad'],
+  [999, 'HyperEVM'],
+  [1088, 'Metis'],
+  [1329, 'Sei'],
+  [1868, 'Soneium'],
+  [2222, 'Kava'],
+  [9745, 'Plasma'],
+  [89999, 'Solana'],
+  [98866, 'Plume'],
+  [747474, 'Katana'],
+  [7777777, 'Zora'],
+]);
+
+/** The readable name of a chain, followed or not, or null when it isn't known. */
+export function chainNameOf(id: number): string | null {
+  return byId.get(id)?.name ?? otherChains.get(id) ?? null;
+}

@@ -107,9 +107,21 @@ export async function approximateRows(executor: SqlExecutor, table: string): Pro
   return Number(exact.rows[0]!.n);
 }
 
-/** Recorded finality by chain id; chains without one are left out. */
-export async function finalizedBlocks(executor: SqlExecutor): Promise<Map<number, number>> {
-  const { rows } = await sql<{ chain_id: string; finalized_block: string }>`
-    select chain_id, finalized_block from chain where finalized_block is not null`.execute(executor);
-  return new Map(rows.map((row) => [Number(row.chain_id), Number(row.finalized_block)]));
+/** What rows are shown with of their chain. */
+export interface KnownChain {
+  readonly name: string;
+  /** Recorded finality, or null while there is none. */
+  readonly finalizedBlock: number | null;
+}
+
+/** All chains that are or were followed, by id. */
+export async function knownChains(executor: SqlExecutor): Promise<Map<number, KnownChain>> {
+  const { rows } = await sql<{ chain_id: string; name: string; finalized_block: string | null }>`
+    select chain_id, name, finalized_block from chain`.execute(executor);
+  return new Map(
+    rows.map((row) => [
+      Number(row.chain_id),
+      { name: row.name, finalizedBlock: orNull(row.finalized_block) },
+    ]),
+  );
 }

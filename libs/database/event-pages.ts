@@ -63,17 +63,6 @@ export async function readPage(
   return backwards ? read.reverse() : read;
 }
 
-/** Number of rows that match. */
-export async function countRows(
-  executor: SqlExecutor,
-  event: EventDefinition,
-  request: Pick<PageRequest, 'condition' | 'includeRemoved'>,
-): Promise<number> {
-  const { rows } = await sql<{ n: string }>`
-    select count(*) as n from ${sql.table(event.table)} t where ${wanted(request)}`.execute(executor);
-  return Number(rows[0]!.n);
-}
-
 /** The row of a key, removed or not, or null. */
 export async function readRow(
   executor: SqlExecutor,
@@ -98,7 +87,8 @@ export function rowOf(event: EventDefinition, row: Record<string, unknown>): Row
   return Object.fromEntries(event.allColumns.map((c) => [c.property, fromSql(c.kind, row[c.name])]));
 }
 
-function wanted({
+/** The rows of table `t` that are asked for, in SQL. */
+export function wanted({
   condition,
   includeRemoved,
 }: Pick<PageRequest, 'condition' | 'includeRemoved'>): RawBuilder<unknown> {

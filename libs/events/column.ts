@@ -77,6 +77,35 @@ export interface Column {
   readonly description: string;
   /** Whether the table gets an index (column, newest first), for filters that people use often. */
   readonly indexed: boolean;
+  readonly refersTo: ColumnReference | null;
+  /** Of an address: the column with the id of the chain that it lives on; null: the chain that emitted the event. */
+  readonly onChain: string | null;
+  /** Of a chain: its EIP-155 id, where the column may hold another numbering. */
+  readonly chainIdOf: ((values: Readonly<Record<string, ColumnValue>>) => bigint) | null;
+  /** Where people write a text in several ways. */
+  readonly filter: TextFilter | null;
+}
+
+/** How filters of a text column read what a person writes. */
+interface TextFilter {
+  /** @returns the value that the column holds for it. */
+  readonly read: (written: string) => string;
+  /** What may be written, in words; shown in GraphQL. */
+  readonly takes: string;
+}
+
+/** What a column's value stands for: clients get its name and what belongs to it beside the value. */
+type ColumnReference = 'token' | 'chain';
+
+/** What an event's folder may say about a column, besides its kind. */
+export type ColumnOptions = Partial<
+  Pick<Column, 'indexed' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter'>
+>;
+
+/** Name of the field beside a column that holds what it refers to: `toChainId` has `toChain`, `token` has `tokenInfo`. */
+export function referenceField({ property, refersTo }: Column): string | null {
+  if (refersTo === null) return null;
+  return refersTo === 'chain' ? property.replace(/Id$/, '') : `${property}Info`;
 }
 
 /** A column value as text for Postgres. */
@@ -102,7 +131,9 @@ export function columnOf(
   property: string,
   kind: ColumnKind,
   description: string,
-  options: { indexed?: boolean } = {},
+  options: ColumnOptions = {},
 ): Column {
-  return { property, name: snakeCase(property), kind, description, indexed: options.indexed ?? false };
+  const { indexed = false, refersTo = null, onChain = null, chainIdOf = null, filter = null } = options;
+  const said = { indexed, refersTo, onChain, chainIdOf, filter };
+  return { property, name: snakeCase(property), kind, description, ...said };
 }

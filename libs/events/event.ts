@@ -1,6 +1,14 @@
 import { Fragment, Interface } from 'ethers';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
-import { type Column, type ColumnKind, type ColumnValue, columnOf, snakeCase } from './column.js';
+import {
+  type Column,
+  type ColumnKind,
+  type ColumnOptions,
+  type ColumnValue,
+  columnOf,
+  referenceField,
+  snakeCase,
+} from './column.js';
 import type { ChainLog } from './log.js';
 
 /** Decoded arguments by their name in the signature: integers as bigint, addresses and bytes as lower-case hex. */
@@ -39,10 +47,9 @@ export interface EventDefinition {
 }
 
 /** What an event's folder says about one column. */
-interface ColumnDeclaration {
+interface ColumnDeclaration extends ColumnOptions {
   readonly kind: ColumnKind;
   readonly description: string;
-  readonly indexed?: boolean;
   /** From the decoded arguments to the column's value; left out, the argument of the column's own name. */
   readonly from?: (args: EventArguments) => ColumnValue;
 }
@@ -57,17 +64,17 @@ export interface EventDeclaration {
 
 /**
  * Makes an event type from its folder's declaration.
- * @throws Error when a column's name is taken by the columns that every event has, or names no argument.
+ * @throws Error when a column's name is taken by the columns that every event has, or names no argument, or when what a
+ *   column refers to doesn't fit its kind.
  */
 export function defineEvent(declaration: EventDeclaration): EventDefinition {
   const fragment = new Interface([Fragment.from(declaration.signature)]).getEvent(declaration.name);
   if (!fragment)
     throw new Error(`${declaration.name}: the signature declares another event: ${declaration.signature}`);
   const declared = Object.entries(declaration.columns);
-  const columns = declared.map(([property, c]) =>
-    columnOf(property, c.kind, c.description, { indexed: c.indexed }),
-  );
+  const columns = declared.map(([property, c]) => columnOf(property, c.kind, c.description, c));
   assertColumnNames(declaration, columns);
+  for (const column of columns) assertReference(declaration.name, column, columns);
   const readArguments = argumentReader(declaration.signature, declaration.name);
   return {
     name: declaration.name,
@@ -101,6 +108,26 @@ function assertColumnNames(declaration: EventDeclaration, columns: readonly Colu
       );
     }
   }
+}
+
+function assertReference(event: string, column: Column, columns: readonly Column[]): void {
+  const { property, kind, refersTo, onChain, filter } = column;
+  const fail = (what: string) => new Error(`${event}: column ${property} ${what}`);
+  if (filter && kind !== 'text') throw fail('reads filters by its own rule: its kind must be text');
+  if (refersTo === 'token' && kind !== 'address') throw fail('refers to a token: its kind must be address');
+  if (refersTo === 'chain' && !(isWholeNumber(kind) && property.endsWith('Id')))
+    throw fail('refers to a chain: its kind must be uint256 or safeInt, and its name end in Id');
+  const field = referenceField(column);
+  if (field === 'chain' || columns.some((one) => one.property === field))
+    throw fail(`has its reference in ${field}, a name that is taken`);
+  if (onChain === null) return;
+  if (kind !== 'address') throw fail('is no address that could be on a chain');
+  if (!columns.some((one) => one.property === onChain && one.refersTo === 'chain'))
+    throw fail(`is on the chain of ${onChain}, which is no column that refers to a chain`);
+}
+
+function isWholeNumber(kind: ColumnKind): boolean {
+  return kind === 'uint256' || kind === 'safeInt';
 }
 
 /** Reads the arguments of one event, strictly: what a Solidity contract can't have emitted is refused. */

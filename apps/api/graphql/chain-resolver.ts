@@ -42,7 +42,7 @@ class Source {
 class Backfill {
   @Field(() => SafeIntScalar, { description: 'Blocks from the start blocks to finality, over all sources.' })
   blocksWanted!: number;
-  @Field(() => SafeIntScalar, { description: 'Those of them that are stored.' })
+  @Field(() => SafeIntScalar, { description: 'Those of these blocks that are stored.' })
   blocksStored!: number;
   @Field(() => GraphQLFloat, {
     description: 'blocksStored / blocksWanted, 0 to 1; 0 while no finality is known.',

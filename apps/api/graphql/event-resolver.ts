@@ -1,4 +1,13 @@
-import { GraphQLBoolean, type GraphQLResolveInfo, GraphQLString, Kind } from 'graphql';
+import {
+  GraphQLBoolean,
+  GraphQLIncludeDirective,
+  type GraphQLResolveInfo,
+  GraphQLSkipDirective,
+  GraphQLString,
+  getDirectiveValues,
+  Kind,
+  type SelectionNode,
+} from 'graphql';
 import { Arg, ID, Info, Int, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { EventDefinition } from '#libs/events/event.js';
 import { Finality } from '../reads/event-node.js';
@@ -64,7 +73,7 @@ function resolverClass(
     ): Promise<object> {
       return reads.page(
         { where, orderBy, first, after, last, before, includeRemoved },
-        selects(info, 'totalCount'),
+        selects(info, 'totalCount', 'totalCountIsEstimate'),
       );
     }
 
@@ -116,13 +125,20 @@ function resolverClass(
   return EventResolver;
 }
 
-/** Whether a field of the result is asked for, fragments included. */
-function selects(info: GraphQLResolveInfo, name: string): boolean {
+/** Whether one of these fields of the result is asked for: in fragments, too, and unless @skip or @include say no. */
+function selects(info: GraphQLResolveInfo, ...names: string[]): boolean {
   const within = (set: (typeof info.fieldNodes)[number]['selectionSet']): boolean =>
     set?.selections.some((selection) => {
-      if (selection.kind === Kind.FIELD) return selection.name.value === name;
+      if (!isIncluded(selection, info)) return false;
+      if (selection.kind === Kind.FIELD) return names.includes(selection.name.value);
       if (selection.kind === Kind.INLINE_FRAGMENT) return within(selection.selectionSet);
       return within(info.fragments[selection.name.value]?.selectionSet);
     }) ?? false;
   return info.fieldNodes.some((node) => within(node.selectionSet));
+}
+
+function isIncluded(selection: SelectionNode, { variableValues }: GraphQLResolveInfo): boolean {
+  const skip = getDirectiveValues(GraphQLSkipDirective, selection, variableValues);
+  const include = getDirectiveValues(GraphQLIncludeDirective, selection, variableValues);
+  return skip?.if !== true && include?.if !== false;
 }

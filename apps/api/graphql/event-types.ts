@@ -1,9 +1,11 @@
 import 'reflect-metadata';
 import { GraphQLBoolean, type GraphQLScalarType, GraphQLString } from 'graphql';
-import { Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
-import type { Column, ColumnKind } from '#libs/events/column.js';
+import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { COUNT_LIMIT } from '#libs/database/event-count.js';
+import { type Column, type ColumnKind, referenceField } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { ChangeType, Finality } from '../reads/event-node.js';
+import { linkedColumns } from '../reads/references.js';
 import { filterColumns } from '../reads/where.js';
 import { Bytes32Scalar, FeedCursorScalar, SafeIntScalar, scalarOfKind } from './scalars.js';
 
@@ -60,6 +62,24 @@ class PageInfo {
   endCursor!: string | null;
 }
 
+@ObjectType({
+  description: 'A chain by its name; whether it is followed, and how it is doing, tells `chain`.',
+})
+class NamedChain {
+  @Field(() => SafeIntScalar, { description: 'EIP-155 chain id.' })
+  id!: number;
+  @Field(() => GraphQLString, { description: 'Readable name.' })
+  name!: string;
+}
+
+@ObjectType({ description: 'How amounts of a token are read.' })
+class TokenInfo {
+  @Field(() => GraphQLString, { description: 'The ticker in common use, such as USDC.' })
+  symbol!: string;
+  @Field(() => Int, { description: 'An amount is this many decimal places less: 6 means 1000000 is 1.' })
+  decimals!: number;
+}
+
 const EQUALITY = ['eq', 'ne', 'in', 'notIn'] as const;
 const ORDER = ['gt', 'gte', 'lt', 'lte'] as const;
 const words: Record<string, string> = {
@@ -101,7 +121,7 @@ function filterOf(kind: ColumnKind): TypeClass {
   if (known) return known;
   const filter = named(`${scalar.name}Filter`);
   InputType(`${scalar.name}Filter`, {
-    description: `Filter by a ${scalar.name}; all given operators must hold.`,
+    description: `Filter by ${/^[AEIOU]/.test(scalar.name) ? 'an' : 'a'} ${scalar.name}; all given operators must hold.`,
   })(filter);
   const ordered = ['uint256', 'safeInt', 'timestamp'].includes(kind);
   for (const operator of [...EQUALITY, ...(ordered ? ORDER : [])]) {
@@ -141,7 +161,42 @@ function nodeType(event: EventDefinition, name: string): TypeClass {
     node.prototype,
     'finality',
   );
+  for (const column of event.allColumns) addReference(event, node, column);
+  const links = linksType(event, name);
+  Field(() => links, { description: 'Its pages in block explorers.' })(node.prototype, 'explorerLinks');
   return node;
+}
+
+/** The field beside a column that says what it refers to. */
+function addReference(event: EventDefinition, node: TypeClass, column: Column): void {
+  const field = referenceField(column);
+  if (field === null) return;
+  if (column.refersTo === 'token') {
+    const description = `Symbol and decimals of \`${column.property}\`; null when they are not known.`;
+    Field(() => TokenInfo, { nullable: true, description })(node.prototype, field);
+    return;
+  }
+  const nullable = event.columns.includes(column);
+  const what = column.chainIdOf ? 'The chain that is meant by' : 'The chain of';
+  const description = `${what} \`${column.property}\`${nullable ? '; null when it is not known' : ''}.`;
+  Field(() => NamedChain, { nullable, description })(node.prototype, field);
+}
+
+function linksType(event: EventDefinition, name: string): TypeClass {
+  const links = named(`${name}ExplorerLinks`);
+  ObjectType(`${name}ExplorerLinks`, {
+    description: 'URLs of pages in block explorers; null where the explorer of the chain is not known.',
+  })(links);
+  const add = (field: string, description: string) =>
+    Field(() => GraphQLString, { nullable: true, description })(links.prototype, field);
+  add('tx', 'Page of the transaction.');
+  add('block', 'Page of the block.');
+  for (const { property, refersTo } of linkedColumns(event))
+    add(
+      property,
+      `Page of \`${property}\`${refersTo === 'token' ? "; null for the chain's native coin" : ''}.`,
+    );
+  return links;
 }
 
 function fieldType(column: Column): () => GraphQLScalarType | [GraphQLScalarType] {
@@ -156,10 +211,8 @@ function whereType(event: EventDefinition, name: string): TypeClass {
   for (const column of filterColumns(event)) {
     // made now, not in the thunk: type-graphql calls that only when it has collected all types
     const filter = filterOf(column.kind);
-    Field(() => filter, { nullable: true, description: column.description })(
-      where.prototype,
-      column.property,
-    );
+    const description = [column.description, column.filter?.takes].filter(Boolean).join(' ');
+    Field(() => filter, { nullable: true, description })(where.prototype, column.property);
   }
   Field(() => FinalityFilter, { nullable: true, description: 'By finality (queries only).' })(
     where.prototype,
@@ -207,10 +260,12 @@ function connectionType(name: string, node: TypeClass): TypeClass {
   Field(() => [node], { description: 'The rows.' })(connection.prototype, 'nodes');
   Field(() => [edge], { description: 'The rows with their cursors.' })(connection.prototype, 'edges');
   Field(() => PageInfo, { description: 'Where the page stands.' })(connection.prototype, 'pageInfo');
-  Field(() => SafeIntScalar, { description: 'Number of all matching rows; counted only when asked for.' })(
-    connection.prototype,
-    'totalCount',
-  );
+  Field(() => SafeIntScalar, {
+    description: `Number of all matching rows; counted only when asked for, and only up to ${COUNT_LIMIT}: see \`totalCountIsEstimate\`.`,
+  })(connection.prototype, 'totalCount');
+  Field(() => GraphQLBoolean, {
+    description: `Whether \`totalCount\` is an estimate from the database's statistics: there are more than ${COUNT_LIMIT} rows, or counting would read too many.`,
+  })(connection.prototype, 'totalCountIsEstimate');
   Field(() => FeedCursorScalar, {
     description:
       'Place in the live feed at the moment the page was read: a subscription since here goes on without a gap.',

@@ -9,12 +9,17 @@ import { eventResolver } from './event-resolver.js';
 /** The GraphQL schema: chains, and every event type of the registry. Call it once per process: type-graphql keeps types globally. */
 export function buildApiSchema(parts: ReadParts & { progress: ProgressWatch }): GraphQLSchema {
   const resolvers = [chainResolver(parts.progress), ...events.map((event) => eventResolver(event, parts))];
-  return buildSchemaSync({
+  const schema = buildSchemaSync({
     resolvers: resolvers as unknown as NonEmptyArray<new () => object>,
     validate: false,
     // every subscription brings its own source; type-graphql asks for a pub/sub all the same
     pubSub: { publish() {}, subscribe: () => ({ [Symbol.asyncIterator]: () => emptyIterator }) },
   });
+  // type-graphql has no place to say this
+  schema.getQueryType()!.description = 'What is stored, read in one moment.';
+  schema.getSubscriptionType()!.description =
+    'What changes, as it is stored: over WebSocket (graphql-transport-ws) or SSE (`accept: text/event-stream`).';
+  return schema;
 }
 
 const emptyIterator: AsyncIterator<unknown> = { next: async () => ({ done: true, value: undefined }) };

@@ -1,4 +1,7 @@
+import type { KnownChain } from '#libs/database/chain-status.js';
 import type { Row } from '#libs/database/condition.js';
+import type { EventDefinition } from '#libs/events/event.js';
+import { explorerLinksOf, referencesOf } from './references.js';
 
 /** Whether a block may still be replaced. */
 export enum Finality {
@@ -27,8 +30,22 @@ export function parseEventId(id: string): { chainId: number; txHash: string; log
   return { chainId, txHash: match[2]!.toLowerCase(), logIndex };
 }
 
-/** A row as clients see it. @param known whether it is known to be final. */
-export function nodeOf(row: Row, finalized: ReadonlyMap<number, number>, known = false): object {
-  const final = known || (row.blockNumber as number) <= (finalized.get(row.chainId as number) ?? -1);
-  return { ...row, id: eventId(row), finality: final ? Finality.FINALIZED : Finality.UNFINALIZED };
+/**
+ * A row as clients see it: its columns, and beside them `id`, `finality`, what columns refer to (`chain`, `toChain`,
+ * `tokenInfo`, …) and `explorerLinks`. @param known whether it is known to be final.
+ */
+export function nodeOf(
+  event: EventDefinition,
+  row: Row,
+  chains: ReadonlyMap<number, KnownChain>,
+  known = false,
+): object {
+  const finalized = chains.get(row.chainId as number)?.finalizedBlock ?? -1;
+  return {
+    ...row,
+    id: eventId(row),
+    finality: known || (row.blockNumber as number) <= finalized ? Finality.FINALIZED : Finality.UNFINALIZED,
+    ...referencesOf(event, row, chains),
+    explorerLinks: explorerLinksOf(event, row),
+  };
 }

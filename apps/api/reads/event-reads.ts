@@ -1,7 +1,9 @@
 import { GraphQLError } from 'graphql';
+import type { KnownChain } from '#libs/database/chain-status.js';
 import type { Row } from '#libs/database/condition.js';
 import type { Database } from '#libs/database/database.js';
-import { completeOrder, countRows, type OrderColumn, readPage, readRow } from '#libs/database/event-pages.js';
+import { countRows } from '#libs/database/event-count.js';
+import { completeOrder, type OrderColumn, readPage, readRow } from '#libs/database/event-pages.js';
 import { feedHead } from '#libs/database/feed-log.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { badInput } from '../errors.js';
@@ -10,7 +12,7 @@ import type { CommitFeed } from '../feed/commit-feed.js';
 import { endable } from '../feed/endable.js';
 import { feedCursor, pageCursor, parseFeedCursor, parsePageCursor } from './cursors.js';
 import { Finality, nodeOf, parseEventId } from './event-node.js';
-import type { FinalizedBlocks } from './finalized-blocks.js';
+import type { KnownChains } from './known-chains.js';
 import { asksFinality, conditionOf, type WhereInput } from './where.js';
 
 /** Rows of a page: by default, and at most. */
@@ -21,7 +23,7 @@ export const PAGE_MAX = 1_000;
 export interface ReadParts {
   readonly database: Database;
   readonly feed: CommitFeed;
-  readonly finalized: FinalizedBlocks;
+  readonly chains: KnownChains;
 }
 
 export interface PageArguments {
@@ -49,6 +51,7 @@ export class EventReads {
     private readonly parts: ReadParts,
   ) {}
 
+  /** A page and the place in the feed of the same moment. @param wantsTotal whether to count all rows that match. */
   async page(args: PageArguments, wantsTotal: boolean): Promise<object> {
     const { event } = this;
     const { backwards, limit } = pageSize(args);
@@ -68,17 +71,20 @@ export class EventReads {
       const read = await readPage(tx, event, { ...request, limit: limit + 1 });
       const more = read.length > limit;
       const rows = more ? (backwards ? read.slice(1) : read.slice(0, limit)) : read;
+      const total = wantsTotal ? await countRows(tx, event, request) : null;
       const { position, epoch } = await feedHead(tx);
-      const finalized = await this.parts.finalized.read(tx);
+      const chains = await this.parts.chains.read(tx);
       return {
-        ...connectionOf(rows, order, finalized),
+        ...connectionOf(event, rows, order, chains),
         pageInfo: pageInfo(rows, order, { more, backwards, from: from !== null }),
-        totalCount: wantsTotal ? await countRows(tx, event, request) : 0,
+        totalCount: total?.rows ?? 0,
+        totalCountIsEstimate: total?.isEstimate ?? false,
         asOf: feedCursor(epoch, { position, key: null }),
       };
     });
   }
 
+  /** The row of an id, removed or not. */
   async one(id: string): Promise<object | null> {
     const key = parseEventId(id);
     if (!key)
@@ -87,7 +93,7 @@ export class EventReads {
       );
     const { statements } = this.parts.database;
     const row = await readRow(statements, this.event, key);
-    return row && nodeOf(row, await this.parts.finalized.read(statements));
+    return row && nodeOf(this.event, row, await this.parts.chains.read(statements));
   }
 
   changes(args: SubscriptionArguments): AsyncGenerator<object> {
@@ -116,12 +122,14 @@ export class EventReads {
       epoch,
       ended,
     })) {
-      const finalized = changes.length ? await parts.finalized.current() : new Map<number, number>();
+      const chains: ReadonlyMap<number, KnownChain> = changes.length
+        ? await parts.chains.current()
+        : new Map();
       yield {
         cursor: feedCursor(epoch, place),
         changes: changes.map(({ type, row }) => ({
           type,
-          node: nodeOf(row, finalized, type === 'FINALIZED'),
+          node: nodeOf(event, row, chains, type === 'FINALIZED'),
         })),
       };
     }
@@ -153,11 +161,12 @@ function pageSize({ first, last }: PageArguments): { backwards: boolean; limit: 
 }
 
 function connectionOf(
+  event: EventDefinition,
   rows: readonly Row[],
   order: readonly OrderColumn[],
-  finalized: ReadonlyMap<number, number>,
+  chains: ReadonlyMap<number, KnownChain>,
 ) {
-  const nodes = rows.map((row) => nodeOf(row, finalized));
+  const nodes = rows.map((row) => nodeOf(event, row, chains));
   return { nodes, edges: rows.map((row, i) => ({ node: nodes[i], cursor: pageCursor(order, row) })) };
 }
 

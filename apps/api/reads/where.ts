@@ -46,20 +46,20 @@ function partOf(event: EventDefinition, field: string, value: unknown, depth: nu
   );
 }
 
-function operatorOf(column: Column, operator: string, operand: unknown): Condition {
-  const operands = Array.isArray(operand) ? operand : [operand];
+function operatorOf(column: Column, operator: string, written: unknown): Condition {
+  const operands = Array.isArray(written) ? written : [written];
   if (operands.some((one) => typeof one === 'string' && one.includes('\0')))
     throw badInput(`${column.property}.${operator} has a NUL character`);
+  if (operands.length > MAX_LIST)
+    throw badInput(
+      `${column.property}.${operator} has ${operands.length} values, at most ${MAX_LIST} are allowed`,
+    );
+  const values: ColumnValue[] = column.filter ? operands.map(column.filter.read) : operands;
   if (operator === 'in' || operator === 'notIn') {
-    const values = operand as ColumnValue[];
-    if (values.length > MAX_LIST)
-      throw badInput(
-        `${column.property}.${operator} has ${values.length} values, at most ${MAX_LIST} are allowed`,
-      );
     const within: Condition = { kind: 'in', column, values };
     return operator === 'in' ? within : { kind: 'not', of: within };
   }
-  return { kind: 'compare', column, with: operator as Comparison, value: operand as ColumnValue };
+  return { kind: 'compare', column, with: operator as Comparison, value: values[0]! };
 }
 
 /** Whether a condition asks for finality, which the live feed tells by its `finality` argument. */

@@ -1,3 +1,5 @@
+import { id as keccakOfText } from 'ethers';
+
 /**
  * Readable names of SocketBridge's `bridgeName`, by the id that the contract emits: keccak256 of the name in UTF-8, but for
  * wrappedTokenSwapperImpl, which is right-padded text. The set is open: OP-stack routes take the id from calldata.
@@ -41,4 +43,16 @@ const bridgeNames: ReadonlyMap<string, string> = new Map([
 /** The readable name of a bridge id (32 bytes of lower-case hex), or the id itself when it isn't known. */
 export function bridgeNameOf(id: string): string {
   return bridgeNames.get(id) ?? id;
+}
+
+const byLowerCaseName = new Map([...bridgeNames.values()].map((name) => [name.toLowerCase(), name]));
+
+/**
+ * What the column `bridge` holds for a route as a person writes it: a known name in any letter case, a name that isn't known
+ * yet (rows hold its hash), or an id in hex.
+ */
+export function bridgeOfText(text: string): string {
+  const lower = text.toLowerCase();
+  if (/^0x[0-9a-f]{64}$/.test(lower)) return bridgeNameOf(lower);
+  return byLowerCaseName.get(lower) ?? keccakOfText(text);
 }

@@ -1,5 +1,6 @@
 import { defineEvent } from '../event.js';
-import { bridgeNameOf } from './bridge-names.js';
+import { bridgeNameOf, bridgeOfText } from './bridge-names.js';
+import { destinationChain } from './destination-chain.js';
 
 /** SocketGateway (Socket / Bungee): tokens leave this chain through a bridge. */
 export const socketBridge = defineEvent({
@@ -16,12 +17,15 @@ export const socketBridge = defineEvent({
       kind: 'address',
       description: "Token on the source chain; 0xeeee…eeee stands for the chain's native coin.",
       indexed: true,
+      refersTo: 'token',
     },
     toChainId: {
       kind: 'uint256',
       description:
         'Destination as the contract emitted it: an EVM chain id, for Stargate V1 a LayerZero id, in principle any number.',
       indexed: true,
+      refersTo: 'chain',
+      chainIdOf: destinationChain,
     },
     bridgeName: {
       kind: 'bytes32',
@@ -32,10 +36,20 @@ export const socketBridge = defineEvent({
       description:
         'Readable name of the route (`Hop`, `Across`, …), or `bridgeName` itself when it is not known.',
       indexed: true,
+      filter: {
+        read: bridgeOfText,
+        takes:
+          'Filters take the name in any letter case, or the id; a name that is not known stands for its keccak256.',
+      },
       from: (args) => bridgeNameOf(args.bridgeName as string),
     },
     sender: { kind: 'address', description: 'Caller of the gateway.', indexed: true },
-    receiver: { kind: 'address', description: 'Recipient on the destination chain.', indexed: true },
+    receiver: {
+      kind: 'address',
+      description: 'Recipient on the destination chain.',
+      indexed: true,
+      onChain: 'toChainId',
+    },
     metadata: {
       kind: 'bytes32',
       description: "Free data of the caller, usually the integrator's id as a number.",

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { Database } from '#libs/database/database.js';
+import { askData, startTestApi } from './services/api.js';
+import { block, LedgerFixture } from './services/ledger-fixture.js';
+import { query } from './services/query.js';
+import { until } from './services/until.js';
+
+/** More than are counted. */
+const ROWS = 15_000;
+let ledger: LedgerFixture;
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  ledger = await LedgerFixture.create(inject('postgresUrl'));
+  const { term } = await ledger.lead();
+  await ledger.apply(term, 1, { above: 9, blocks: [block(10, 'a', [{ tx: 'first' }])] });
+  // copies of one row: blocks 11, 12, …, amounts 0 to 4
+  await query(
+    ledger.url,
+    `insert into socket_bridge_event
+     select (jsonb_populate_record(e, jsonb_build_object('block_number', 10 + i, 'log_index', i, 'amount', i % 5))).*
+     from socket_bridge_event e, generate_series(1, ${ROWS - 1}) i`,
+  );
+  await query(ledger.url, 'analyze socket_bridge_event');
+});
+afterAll(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  await ledger?.close();
+});
+
+async function start() {
+  const database = Database.open(ledger.url);
+  const api = await startTestApi({ database });
+  closing.push(
+    () => database.close(),
+    () => api.close(),
+  );
+  return api;
+}
+
+const count = `query ($where: SocketBridgeEventWhere) {
+  socketBridgeEvents(where: $where, first: 0) { totalCount totalCountIsEstimate } }`;
+
+test('up to 10,000 rows are counted exactly, more are estimated and said to be', async () => {
+  const { url } = await start();
+  const total = async (where: object) => (await askData(url, count, { where })).socketBridgeEvents;
+  expect(await total({ blockNumber: { lt: 5_010 } })).toEqual({
+    totalCount: 5_000,
+    totalCountIsEstimate: false,
+  });
+  expect(await total({ blockNumber: { lt: 10_010 } })).toEqual({
+    totalCount: 10_000,
+    totalCountIsEstimate: false,
+  });
+  const all = await total({});
+  expect(all.totalCountIsEstimate).toBe(true);
+  expect(Math.abs(all.totalCount - ROWS)).toBeLessThan(ROWS / 10);
+  const most = await total({ amount: { ne: '0' } });
+  expect(most.totalCountIsEstimate).toBe(true);
+  expect(Math.abs(most.totalCount - ROWS * 0.8)).toBeLessThan(ROWS / 10);
+});
+
+test('an estimate is never below what was counted, however old the statistics are', async () => {
+  const { url } = await start();
+  await query(ledger.url, "update pg_class set reltuples = 100 where relname = 'socket_bridge_event'");
+  const { socketBridgeEvents: page } = await askData(url, count, {});
+  await query(ledger.url, 'analyze socket_bridge_event');
+  expect(page.totalCountIsEstimate).toBe(true);
+  expect(page.totalCount).toBeGreaterThan(10_000);
+});
+
+test('what would take reading too much to be counted is estimated', async () => {
+  const name = new URL(ledger.url).pathname.slice(1);
+  // a page costs as much as 10,000: this table looks as large as one of gigabytes
+  for (const setting of ['seq_page_cost', 'random_page_cost'])
+    await query(ledger.url, `alter database "${name}" set ${setting} = 10000`);
+  const { url } = await start();
+  const where = { metadata: { eq: `0x${'12'.repeat(32)}` } };
+  const { socketBridgeEvents: page } = await askData(url, count, { where });
+  expect(page.totalCountIsEstimate).toBe(true);
+  expect(page.totalCount).toBeLessThan(100);
+  for (const setting of ['seq_page_cost', 'random_page_cost'])
+    await query(ledger.url, `alter database "${name}" reset ${setting}`);
+});
+
+/** How many rows and index entries an API reads for one query; what Postgres counts of a connection is told when it ends. */
+async function readsOf(text: string, variables: object = {}): Promise<number> {
+  const before = await countersOf();
+  const database = Database.open(ledger.url);
+  const api = await startTestApi({ database });
+  await askData(api.url, text, variables);
+  await api.close();
+  await database.close();
+  return (await countersOf()) - before;
+}
+
+async function countersOf(): Promise<number> {
+  const others = `select count(*) as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+  await until(
+    'the connections to end',
+    async () => (await query<{ n: string }>(ledger.url, others))[0]!.n === '0',
+  );
+  const [row] = await query<{ n: string }>(
+    ledger.url,
+    `select seq_tup_read + (select sum(idx_tup_read) from pg_stat_user_indexes where relname = t.relname) as n
+     from pg_stat_user_tables t where relname = 'socket_bridge_event'`,
+  );
+  return Number(row!.n);
+}
+
+test('rows are counted only for who asks: not beside other fields, nor under a directive that says no', async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  await ledger.database.close();
+  const directive = `query ($count: Boolean!) { socketBridgeEvents(first: 1) { totalCount @include(if: $count) ...Count @skip(if: true) } }
+    fragment Count on SocketBridgeEventConnection { totalCountIsEstimate }`;
+  expect(await readsOf('{ socketBridgeEvents(first: 1) { nodes { id } } }')).toBeLessThan(100);
+  expect(await readsOf(directive, { count: false })).toBeLessThan(100);
+  expect(await readsOf(directive, { count: true })).toBeGreaterThan(10_000);
+});
