@@ -1,29 +1,58 @@
+import { type Column, referenceField } from '#libs/events/column.js';
 import { events } from '#libs/events/registry.js';
 
 const event = events[0]!;
 const field = `${event.name[0]!.toLowerCase()}${event.name.slice(1)}Events`;
-const columns = event.columns.map((column) => column.property);
-const indented = (spaces: number) => columns.map((name) => `\n${' '.repeat(spaces)}${name}`).join('');
+
+/** The columns of the event with what they refer to, a line each. */
+function columns(spaces: number): string {
+  const lines = event.columns.flatMap((column) => [column.property, ...reference(column)]);
+  return lines.map((line) => `\n${' '.repeat(spaces)}${line}`).join('');
+}
+
+function reference(column: Column): string[] {
+  const name = referenceField(column);
+  if (name === null) return [];
+  return [`${name} { ${column.refersTo === 'token' ? 'symbol decimals' : 'id name'} }`];
+}
 
 /**
  * What GraphiQL shows at first; its run button asks which of them. One document and not tabs: in the bundled GraphiQL 5 a
  * click with the mouse doesn't switch to another tab (seen in Chromium 156).
  */
 export const defaultQuery = [
-  `# The newest events. Add a where: { … } (Ctrl-Space completes), page on with after: pageInfo.endCursor.
+  `# The run button asks which operation; Ctrl-Space completes.
+# The newest events. Page on with after: "<endCursor>".
 query Newest {
   ${field}(first: 20) {
     nodes {
       id
+      chain { id name }
       blockTimestamp
-      finality${indented(6)}
+      finality${columns(6)}
+      explorerLinks { tx }
     }
     pageInfo { hasNextPage endCursor }
     asOf
   }
 }
 `,
-  `# New events as they are stored. Give the last cursor as since: "…" to go on where you were.
+  `# Some of them, in an order of your own, and their number:
+# here those that a reorg may still remove.
+query Filtered {
+  ${field}(
+    first: 10
+    where: { finality: { eq: UNFINALIZED } }
+    orderBy: [{ field: chainId }, { field: blockNumber, direction: DESC }]
+  ) {
+    totalCount
+    totalCountIsEstimate
+    nodes { id chainId blockNumber${event.columns.map((c) => ` ${c.property}`).join('')} }
+  }
+}
+`,
+  `# What changes, as it is stored. To go on where you were, give
+# since: "<the last cursor>", or the asOf of a page.
 subscription Live {
   ${field} {
     cursor
@@ -31,9 +60,10 @@ subscription Live {
       type
       node {
         id
+        chain { id name }
         blockNumber
         blockTimestamp
-        finality${indented(8)}
+        finality${columns(8)}
       }
     }
   }
@@ -51,10 +81,7 @@ query Chains {
     lastProcessedBlock
     lagBlocks
     lagSeconds
-    backfill {
-      progress
-      etaSeconds
-    }
+    backfill { progress etaSeconds }
   }
 }
 `,
