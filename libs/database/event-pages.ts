@@ -55,10 +55,14 @@ export async function readPage(
   const by = sql.join(
     directions.map((o) => sql`t.${sql.ref(o.column.name)} ${sql.raw(o.descending ? 'desc' : 'asc')}`),
   );
-  const behind = from ? sql` and ${keyset(directions, from)}` : sql``;
+  const within = (range: RawBuilder<unknown>) => sql`
+    (select ${columnList(event)} from ${sql.table(event.table)} t
+     where ${wanted(request)} and ${range} order by ${by} limit ${limit})`;
+  const ranges = from ? rangesBehind(directions, from) : [sql`true`];
   const { rows } = await sql<Record<string, unknown>>`
-    select ${columnList(event)} from ${sql.table(event.table)} t
-    where ${wanted(request)}${behind} order by ${by} limit ${limit}`.execute(executor);
+    select * from (${sql.join(ranges.map(within), sql` union all `)}) t order by ${by} limit ${limit}`.execute(
+    executor,
+  );
   const read = rows.map((row) => rowOf(event, row));
   return backwards ? read.reverse() : read;
 }
@@ -93,6 +97,20 @@ export function wanted({
   includeRemoved,
 }: Pick<PageRequest, 'condition' | 'includeRemoved'>): RawBuilder<unknown> {
   return includeRemoved ? conditionSql(condition) : sql`not t.removed and ${conditionSql(condition)}`;
+}
+
+/**
+ * Rows behind a key, in two ranges that an index on the leading columns bounds: those that share the key's first value, and
+ * those past it. In one range a page within many rows of one value (a bridge, a token) would read all before it again.
+ */
+function rangesBehind(order: readonly OrderColumn[], from: readonly ColumnValue[]): RawBuilder<unknown>[] {
+  const [first, ...rest] = order;
+  const value = sqlValue(first!.column, from[0]!);
+  const column = sql`t.${sql.ref(first!.column.name)}`;
+  return [
+    sql`${column} = ${value} and ${keyset(rest, from.slice(1))}`,
+    sql`${column} ${sql.raw(first!.descending ? '<' : '>')} ${value}`,
+  ];
 }
 
 /** Rows behind a key in an order with mixed directions: (a > x) or (a = x and b < y) or … */
