@@ -1,9 +1,10 @@
 import { id } from 'ethers';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { explorerLinksOf, referencesOf } from '#apps/api/reads/references.js';
 import type { RunningApi } from '#apps/api/server.js';
 import type { EventRow } from '#libs/database/event-rows.js';
 import { storeHistory } from '#libs/database/store-history.js';
-import type { DecodedValues } from '#libs/events/event.js';
+import { type DecodedValues, defineEvent } from '#libs/events/event.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
 import { askData, startTestApi } from './services/api.js';
 import { ADDRESS, block, CHAIN_ID, hashOf, LedgerFixture } from './services/ledger-fixture.js';
@@ -135,5 +136,32 @@ test('the live feed tells them as pages do', async () => {
     toChain: { name: 'Polygon' },
     tokenInfo: { symbol: 'ETH' },
     explorerLinks: { block: 'https://etherscan.io/block/5' },
+  });
+});
+
+test('another event type has the same by a word in its declaration', () => {
+  const deposit = defineEvent({
+    name: 'Deposit',
+    signature: 'event Deposit(address asset, uint32 homeId, address owner)',
+    description: 'A test.',
+    columns: {
+      asset: { kind: 'address', description: 'A token.', refersTo: 'token', onChain: 'homeId' },
+      homeId: { kind: 'safeInt', description: 'A chain.', refersTo: 'chain' },
+      owner: { kind: 'address', description: 'Somebody.' },
+    },
+  });
+  const row = { chainId: 1, txHash: id('tx'), blockNumber: 7, address: ADDRESS };
+  const values = { asset: USDC_OF_BASE, homeId: 8453, owner: sender };
+  expect(referencesOf(deposit, { ...row, ...values }, new Map())).toEqual({
+    chain: { id: 1, name: 'Ethereum' },
+    assetInfo: { symbol: 'USDC', decimals: 6 },
+    home: { id: 8453, name: 'Base' },
+  });
+  expect(explorerLinksOf(deposit, { ...row, ...values })).toEqual({
+    tx: `https://etherscan.io/tx/${id('tx')}`,
+    block: 'https://etherscan.io/block/7',
+    address: `https://etherscan.io/address/${ADDRESS}`,
+    asset: `https://basescan.org/token/${USDC_OF_BASE}`,
+    owner: `https://etherscan.io/address/${sender}`,
   });
 });
