@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { filterColumns } from '#apps/api/reads/where.js';
+import { COUNT_LIMIT } from '#libs/database/event-count.js';
 import { events } from '#libs/events/registry.js';
 import { type Explained, explain } from '../scripts/bench/explain.js';
 import { generateRows, SPAN_DAYS } from '../scripts/bench/generated-rows.js';
@@ -31,13 +32,21 @@ describe.each(events.map((event) => [event.name, event] as const))('reads of %s'
   const tooMuch = ([name, plan]: [string, Explained]) => ({ name, ...plan });
 
   test('a page looks at 3 times the rows that it gives at most, and at few pages, by index', () => {
-    const pages = of(/^(?!last day)/).filter(([name]) => !unindexed.has(name.split(' ')[0]!));
+    const pages = of(/^(?!last day|totalCount)/).filter(([name]) => !unindexed.has(name.split(' ')[0]!));
     expect(pages.length).toBeGreaterThan(2 * (filterColumns(event).length - unindexed.size));
     const bad = pages.filter(
       ([, { read, returned, pages: looked, sequential }]) =>
         sequential || read > Math.max(FEW_ROWS, 3 * returned) || looked > FEW_PAGES,
     );
     expect(bad.map(tooMuch)).toEqual([]);
+  });
+
+  test('a count looks at the rows that it counts, and stops at its limit', () => {
+    const counts = of(/^totalCount/).map(([name, { read }]) => [name, read]);
+    expect(counts).toEqual([
+      ['totalCount of all', expect.toSatisfy((read: number) => read < 1.01 * COUNT_LIMIT)],
+      ['totalCount of a rare chain', expect.toSatisfy((read: number) => read < ROWS / 100)],
+    ]);
   });
 
   test('aggregates of the last day look at the rows of that day only, by index', () => {
