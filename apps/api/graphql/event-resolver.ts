@@ -17,10 +17,14 @@ import { selectedFields } from './selected-fields.js';
 
 const COUNT_FIELDS = ['totalCount', 'totalCountIsEstimate'];
 
+/** What the names of an event's fields begin with: `socketBridge`. */
+export function stemOf(event: EventDefinition): string {
+  return `${event.name[0]!.toLowerCase()}${event.name.slice(1)}`;
+}
+
 /** The queries and the subscription of one event type, all from its definition. */
 export function eventResolver(event: EventDefinition, types: EventTypes, parts: ReadParts): new () => object {
-  const stem = `${event.name[0]!.toLowerCase()}${event.name.slice(1)}`;
-  return resolverClass(event, types, stem, new EventReads(event, parts));
+  return resolverClass(event, types, stemOf(event), new EventReads(event, parts));
 }
 
 function resolverClass(

@@ -12,6 +12,7 @@ import {
   type StatsFigures,
 } from '../reads/stats.js';
 import type { WhereInput } from '../reads/where.js';
+import { stemOf } from './event-resolver.js';
 import { selectedFields } from './selected-fields.js';
 import { statsTypes } from './stats-types.js';
 import type { TypeClass } from './type-class.js';
@@ -28,7 +29,7 @@ export function statsResolver(
   @Resolver()
   class StatsResolver {
     @Query(() => types.stats, {
-      name: `${event.name[0]!.toLowerCase()}${event.name.slice(1)}Stats`,
+      name: `${stemOf(event)}Stats`,
       description: `Counts and sums of ${event.name} events that are in the chain (removed ones never count).`,
     })
     read(
