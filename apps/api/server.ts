@@ -13,6 +13,7 @@ import { serveWebSocket } from './graphql/web-socket.js';
 import { type AllowedOrigins, isAllowed } from './origins.js';
 import { KnownChains } from './reads/known-chains.js';
 import { ProgressWatch } from './reads/progress.js';
+import { serveRest } from './rest/rest.js';
 import { statusPage } from './status-page.js';
 
 /** What the API needs. */
@@ -35,12 +36,13 @@ export interface RunningApi {
   close(): Promise<void>;
 }
 
-/** Serves GraphQL (HTTP, SSE, WebSocket), GraphiQL and the status page. */
+/** Serves GraphQL (HTTP, SSE, WebSocket), GraphiQL, REST and the status page. */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { database, logger, http } = options;
   const feed = new CommitFeed(database, logger);
   const progress = new ProgressWatch(database, logger);
-  const schema = buildApiSchema({ database, feed, chains: new KnownChains(database), progress });
+  const parts = { database, feed, chains: new KnownChains(database), progress };
+  const schema = buildApiSchema(parts);
   const yoga = createYoga({
     schema,
     logging: false,
@@ -55,8 +57,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     maskedErrors: { maskError: (error) => maskError(error, logger) },
   });
   const sockets = serveWebSocket(http.server, yoga, options.corsOrigins);
+  const rest = serveRest({ ...parts, schema, logger, corsOrigins: options.corsOrigins });
   http.handle((request, response) => {
-    if (!answerPage(request, response)) void yoga(request, response);
+    if (!answerPage(request, response) && !rest(request, response)) void yoga(request, response);
   });
   http.check('feed', () => feed.problem);
   feed.start(options.broker);

@@ -21,7 +21,7 @@ export const statusPage = `<!doctype html>
 </style>
 </head>
 <body>
-<header><h1>Event Monitor</h1><a href="/graphql">GraphiQL: query and subscribe</a><span class="dim" id="age" role="status">reading…</span></header>
+<header><h1>Event Monitor</h1><a href="/graphql">GraphiQL: query and subscribe</a><a href="/api">REST</a><span class="dim" id="age" role="status">reading…</span></header>
 <main id="chains"></main>
 <script>
 const query = '{ chains { id name state reason head finalized lastProcessedBlock verifiedBlock lagBlocks lagSeconds undecodableLogs explorer { url } endpoints { host healthy reason } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { EventDefinition } from '#libs/events/event.js';
 import type { SqlExecutor } from './database.js';
-import { type PageRequest, wanted } from './event-pages.js';
+import { matchingRows, type RowFilter } from './matching-rows.js';
 
 /** Rows are counted up to this many. */
 export const COUNT_LIMIT = 10_000;
@@ -29,10 +29,10 @@ interface PlanNode {
 export async function countRows(
   executor: SqlExecutor,
   event: EventDefinition,
-  request: Pick<PageRequest, 'condition' | 'includeRemoved'>,
+  request: RowFilter,
 ): Promise<RowCount> {
   const counting = sql`select count(*) as n from
-    (select 1 from ${sql.table(event.table)} t where ${wanted(request)} limit ${sql.lit(COUNT_LIMIT + 1)}) counted`;
+    (select 1 from ${matchingRows(event, request)} limit ${sql.lit(COUNT_LIMIT + 1)}) counted`;
   const explained = await sql<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>`
     explain (format json) ${counting}`.execute(executor);
   const plan = explained.rows[0]!['QUERY PLAN'][0].Plan;

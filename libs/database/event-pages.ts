@@ -1,8 +1,9 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type Column, type ColumnValue, fromSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
-import { type Condition, conditionSql, type Row, sqlValue } from './condition.js';
+import { type Row, sqlValue } from './condition.js';
 import type { SqlExecutor } from './database.js';
+import { matchingRows, type RowFilter } from './matching-rows.js';
 
 /** One column of an order. */
 export interface OrderColumn {
@@ -11,9 +12,7 @@ export interface OrderColumn {
 }
 
 /** Which rows, in which order, from where. */
-export interface PageRequest {
-  readonly condition: Condition;
-  readonly includeRemoved: boolean;
+export interface PageRequest extends RowFilter {
   /** Unique as a whole: see `completeOrder`. */
   readonly order: readonly OrderColumn[];
   /** Values of the order's columns: rows strictly behind them (before them when `backwards`). */
@@ -56,8 +55,7 @@ export async function readPage(
     directions.map((o) => sql`t.${sql.ref(o.column.name)} ${sql.raw(o.descending ? 'desc' : 'asc')}`),
   );
   const within = (range: RawBuilder<unknown>) => sql`
-    (select ${columnList(event)} from ${sql.table(event.table)} t
-     where ${wanted(request)} and ${range} order by ${by} limit ${limit})`;
+    (select ${columnList(event)} from ${matchingRows(event, request)} and ${range} order by ${by} limit ${limit})`;
   const ranges = from ? rangesBehind(directions, from) : [sql`true`];
   const { rows } = await sql<Record<string, unknown>>`
     select * from (${sql.join(ranges.map(within), sql` union all `)}) t order by ${by} limit ${limit}`.execute(
@@ -89,14 +87,6 @@ export function columnList(event: EventDefinition): RawBuilder<unknown> {
 /** A selected row with its values in TypeScript's form. */
 export function rowOf(event: EventDefinition, row: Record<string, unknown>): Row {
   return Object.fromEntries(event.allColumns.map((c) => [c.property, fromSql(c.kind, row[c.name])]));
-}
-
-/** The rows of table `t` that are asked for, in SQL. */
-export function wanted({
-  condition,
-  includeRemoved,
-}: Pick<PageRequest, 'condition' | 'includeRemoved'>): RawBuilder<unknown> {
-  return includeRemoved ? conditionSql(condition) : sql`not t.removed and ${conditionSql(condition)}`;
 }
 
 /**

@@ -2,7 +2,10 @@ import { type Column, columnOf } from './column.js';
 
 /** Where the log stands in its chain; the first part of every event's row. */
 export const positionColumns: readonly Column[] = [
-  columnOf('chainId', 'safeInt', 'Id of the chain that emitted the event (EIP-155).', { refersTo: 'chain' }),
+  columnOf('chainId', 'safeInt', 'Id of the chain that emitted the event (EIP-155).', {
+    refersTo: 'chain',
+    indexed: true,
+  }),
   columnOf('blockNumber', 'safeInt', 'Height of the block that holds the event.'),
   columnOf('blockHash', 'bytes32', 'Hash of that block.'),
   columnOf('blockTimestamp', 'timestamp', "The block's own time, in whole seconds."),

@@ -77,6 +77,8 @@ export interface Column {
   readonly description: string;
   /** Whether the table gets an index (column, newest first), for filters that people use often. */
   readonly indexed: boolean;
+  /** Of an amount: the column with its token, of which it can be summed for one token of one chain at a time. */
+  readonly amountOf: string | null;
   readonly refersTo: ColumnReference | null;
   /** Of an address: the column with the id of the chain that it lives on; null: the chain that emitted the event. */
   readonly onChain: string | null;
@@ -99,7 +101,7 @@ type ColumnReference = 'token' | 'chain';
 
 /** What an event's folder may say about a column, besides its kind. */
 export type ColumnOptions = Partial<
-  Pick<Column, 'indexed' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter'>
+  Pick<Column, 'indexed' | 'amountOf' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter'>
 >;
 
 /** Name of the field beside a column that holds what it refers to: `toChainId` has `toChain`, `token` has `tokenInfo`. */
@@ -133,7 +135,14 @@ export function columnOf(
   description: string,
   options: ColumnOptions = {},
 ): Column {
-  const { indexed = false, refersTo = null, onChain = null, chainIdOf = null, filter = null } = options;
-  const said = { indexed, refersTo, onChain, chainIdOf, filter };
+  const {
+    indexed = false,
+    amountOf = null,
+    refersTo = null,
+    onChain = null,
+    chainIdOf = null,
+    filter = null,
+  } = options;
+  const said = { indexed, amountOf, refersTo, onChain, chainIdOf, filter };
   return { property, name: snakeCase(property), kind, description, ...said };
 }

@@ -7,8 +7,6 @@ import { events } from './registry.js';
 /** Primary key of every event's table; it starts with the chain so that a table can be partitioned by it. */
 const eventKey = ['chainId', 'txHash', 'logIndex'] as const;
 
-const newestFirst = ['blockTimestamp', 'chainId', 'blockNumber', 'txIndex', 'logIndex'] as const;
-
 /**
  * MikroORM's entity of an event type: its table, columns and indexes, all from the definition.
  * Rows are written and read by libs/database with plain SQL; the entity is what migrations and `checkSchema` go by.
@@ -26,11 +24,8 @@ function entityOf(event: EventDefinition): EntitySchema {
     comment: event.description,
     properties: Object.fromEntries(event.allColumns.map((column) => [column.property, propertyOf(column)])),
     indexes: [
-      // the default order of pages: newest first across chains
-      index(
-        'newest',
-        newestFirst.map((name) => (name === 'chainId' ? { name } : { name, sort: 'DESC' as const })),
-      ),
+      // the default order of pages begins with the time; the few rows of one moment are sorted (the index is a third the size so)
+      index('newest', [{ name: 'blockTimestamp', sort: 'DESC' }]),
       // the order within a chain; reorgs and moves of finality look rows up by height
       index(
         'block',
@@ -38,7 +33,8 @@ function entityOf(event: EventDefinition): EntitySchema {
       ),
       // the rows of one position of the commit log
       index('write', [{ name: 'writeId' }]),
-      ...event.columns
+      // a column's value, newest first: the default order of pages and a range of time, within one value
+      ...event.allColumns
         .filter((column) => column.indexed)
         .map((column) =>
           index(column.name, [{ name: column.property }, { name: 'blockTimestamp', sort: 'DESC' }]),

@@ -74,7 +74,10 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
   const declared = Object.entries(declaration.columns);
   const columns = declared.map(([property, c]) => columnOf(property, c.kind, c.description, c));
   assertColumnNames(declaration, columns);
-  for (const column of columns) assertReference(declaration.name, column, columns);
+  for (const column of columns) {
+    assertReference(declaration.name, column, columns);
+    assertAmount(declaration.name, column, columns);
+  }
   const readArguments = argumentReader(declaration.signature, declaration.name);
   return {
     name: declaration.name,
@@ -124,6 +127,14 @@ function assertReference(event: string, column: Column, columns: readonly Column
   if (kind !== 'address') throw fail('is no address that could be on a chain');
   if (!columns.some((one) => one.property === onChain && one.refersTo === 'chain'))
     throw fail(`is on the chain of ${onChain}, which is no column that refers to a chain`);
+}
+
+function assertAmount(event: string, { property, kind, amountOf }: Column, columns: readonly Column[]): void {
+  if (amountOf === null) return;
+  const fail = (what: string) => new Error(`${event}: column ${property} is an amount${what}`);
+  if (kind !== 'uint256') throw fail(': its kind must be uint256');
+  if (!columns.some((one) => one.property === amountOf && one.refersTo === 'token'))
+    throw fail(` of ${amountOf}, which is no column that refers to a token`);
 }
 
 function isWholeNumber(kind: ColumnKind): boolean {

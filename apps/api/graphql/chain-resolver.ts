@@ -169,7 +169,8 @@ export function chainResolver(progress: ProgressWatch): new () => object {
   return ChainResolver;
 }
 
-function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
+/** A chain as clients see it. */
+export function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
   const explorer = chainById(status.chainId)?.explorer;
   return {
     id: status.chainId,

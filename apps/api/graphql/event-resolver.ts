@@ -1,13 +1,4 @@
-import {
-  GraphQLBoolean,
-  GraphQLIncludeDirective,
-  type GraphQLResolveInfo,
-  GraphQLSkipDirective,
-  GraphQLString,
-  getDirectiveValues,
-  Kind,
-  type SelectionNode,
-} from 'graphql';
+import { GraphQLBoolean, type GraphQLResolveInfo, GraphQLString } from 'graphql';
 import { Arg, ID, Info, Int, Query, Resolver, Root, Subscription } from 'type-graphql';
 import type { EventDefinition } from '#libs/events/event.js';
 import { Finality } from '../reads/event-node.js';
@@ -20,14 +11,20 @@ import {
   type SubscriptionArguments,
 } from '../reads/event-reads.js';
 import type { WhereInput } from '../reads/where.js';
-import { type EventTypes, eventTypes } from './event-types.js';
+import type { EventTypes } from './event-types.js';
 import { FeedCursorScalar } from './scalars.js';
+import { selectedFields } from './selected-fields.js';
+
+const COUNT_FIELDS = ['totalCount', 'totalCountIsEstimate'];
+
+/** What the names of an event's fields begin with: `socketBridge`. */
+export function stemOf(event: EventDefinition): string {
+  return `${event.name[0]!.toLowerCase()}${event.name.slice(1)}`;
+}
 
 /** The queries and the subscription of one event type, all from its definition. */
-export function eventResolver(event: EventDefinition, parts: ReadParts): new () => object {
-  const types = eventTypes(event);
-  const stem = `${event.name[0]!.toLowerCase()}${event.name.slice(1)}`;
-  return resolverClass(event, types, stem, new EventReads(event, parts));
+export function eventResolver(event: EventDefinition, types: EventTypes, parts: ReadParts): new () => object {
+  return resolverClass(event, types, stemOf(event), new EventReads(event, parts));
 }
 
 function resolverClass(
@@ -73,7 +70,7 @@ function resolverClass(
     ): Promise<object> {
       return reads.page(
         { where, orderBy, first, after, last, before, includeRemoved },
-        selects(info, 'totalCount', 'totalCountIsEstimate'),
+        COUNT_FIELDS.some((field) => selectedFields(info, []).has(field)),
       );
     }
 
@@ -123,22 +120,4 @@ function resolverClass(
     }
   }
   return EventResolver;
-}
-
-/** Whether one of these fields of the result is asked for: in fragments, too, and unless @skip or @include say no. */
-function selects(info: GraphQLResolveInfo, ...names: string[]): boolean {
-  const within = (set: (typeof info.fieldNodes)[number]['selectionSet']): boolean =>
-    set?.selections.some((selection) => {
-      if (!isIncluded(selection, info)) return false;
-      if (selection.kind === Kind.FIELD) return names.includes(selection.name.value);
-      if (selection.kind === Kind.INLINE_FRAGMENT) return within(selection.selectionSet);
-      return within(info.fragments[selection.name.value]?.selectionSet);
-    }) ?? false;
-  return info.fieldNodes.some((node) => within(node.selectionSet));
-}
-
-function isIncluded(selection: SelectionNode, { variableValues }: GraphQLResolveInfo): boolean {
-  const skip = getDirectiveValues(GraphQLSkipDirective, selection, variableValues);
-  const include = getDirectiveValues(GraphQLIncludeDirective, selection, variableValues);
-  return skip?.if !== true && include?.if !== false;
 }

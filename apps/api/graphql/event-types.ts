@@ -7,7 +7,9 @@ import type { EventDefinition } from '#libs/events/event.js';
 import { ChangeType, Finality } from '../reads/event-node.js';
 import { linkedColumns } from '../reads/references.js';
 import { filterColumns } from '../reads/where.js';
-import { Bytes32Scalar, FeedCursorScalar, SafeIntScalar, scalarOfKind } from './scalars.js';
+import { orderInput } from './order-types.js';
+import { Bytes32Scalar, FeedCursorScalar, SafeIntScalar, scalarOf } from './scalars.js';
+import { named, type TypeClass } from './type-class.js';
 
 registerEnumType(Finality, {
   name: 'Finality',
@@ -32,16 +34,6 @@ registerEnumType(ChangeType, {
         'It is final (only in subscriptions to finalized events); told once, unless a repair stores it anew: then it replaces what was known of the id.',
     },
   },
-});
-
-enum SortDirection {
-  ASC = 'ASC',
-  DESC = 'DESC',
-}
-registerEnumType(SortDirection, {
-  name: 'SortDirection',
-  description: 'Direction of an order.',
-  valuesConfig: { ASC: { description: 'Smallest first.' }, DESC: { description: 'Largest first.' } },
 });
 
 @InputType({ description: 'Filter by finality.' })
@@ -93,9 +85,6 @@ const words: Record<string, string> = {
   lte: 'Is less or equal.',
 };
 
-// biome-ignore lint/suspicious/noExplicitAny: classes made here have no static shape; type-graphql takes them as values
-type TypeClass = new () => any;
-
 /** The GraphQL types of one event type. */
 export interface EventTypes {
   readonly node: TypeClass;
@@ -104,13 +93,6 @@ export interface EventTypes {
   readonly connection: TypeClass;
   readonly changes: TypeClass;
 }
-
-const scalarOf = (kind: ColumnKind): GraphQLScalarType =>
-  kind === 'text'
-    ? GraphQLString
-    : kind === 'boolean'
-      ? GraphQLBoolean
-      : scalarOfKind[kind as keyof typeof scalarOfKind];
 
 const filters = new Map<string, TypeClass>();
 
@@ -132,10 +114,6 @@ function filterOf(kind: ColumnKind): TypeClass {
   return filter;
 }
 
-function named(name: string): TypeClass {
-  return { [name]: class {} }[name] as TypeClass;
-}
-
 /** Makes the GraphQL types of an event type from its definition. */
 export function eventTypes(event: EventDefinition): EventTypes {
   const name = `${event.name}Event`;
@@ -143,7 +121,15 @@ export function eventTypes(event: EventDefinition): EventTypes {
   return {
     node,
     where: whereType(event, name),
-    orderBy: orderType(event, name),
+    orderBy: orderInput(
+      name,
+      Object.fromEntries(filterColumns(event).map((c) => [c.property, c.description])),
+      {
+        fields: `Columns that ${event.name} events can be ordered by.`,
+        order: 'One column of an order.',
+        field: 'The column.',
+      },
+    ),
     connection: connectionType(name, node),
     changes: changesType(name, node),
   };
@@ -225,26 +211,6 @@ function whereType(event: EventDefinition, name: string): TypeClass {
   );
   Field(() => where, { nullable: true, description: 'This does not hold.' })(where.prototype, 'not');
   return where;
-}
-
-function orderType(event: EventDefinition, name: string): TypeClass {
-  const fields = Object.fromEntries(filterColumns(event).map((c) => [c.property, c.property]));
-  const descriptions = Object.fromEntries(
-    filterColumns(event).map((c) => [c.property, { description: c.description }]),
-  );
-  registerEnumType(fields, {
-    name: `${name}OrderField`,
-    description: `Columns that ${event.name} events can be ordered by.`,
-    valuesConfig: descriptions,
-  });
-  const order = named(`${name}OrderBy`);
-  InputType(`${name}OrderBy`, { description: 'One column of an order.' })(order);
-  Field(() => fields, { description: 'The column.' })(order.prototype, 'field');
-  Field(() => SortDirection, { defaultValue: SortDirection.ASC, description: 'The direction.' })(
-    order.prototype,
-    'direction',
-  );
-  return order;
 }
 
 function connectionType(name: string, node: TypeClass): TypeClass {

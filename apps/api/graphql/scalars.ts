@@ -1,4 +1,11 @@
-import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import {
+  GraphQLBoolean,
+  GraphQLError,
+  GraphQLScalarType,
+  GraphQLString,
+  Kind,
+  type ValueNode,
+} from 'graphql';
 import type { ColumnKind } from '#libs/events/column.js';
 import { badInput } from '../errors.js';
 
@@ -33,7 +40,7 @@ function literalValue(node: ValueNode, name: string): unknown {
 const BigIntScalar = scalar<bigint>({
   name: 'BigInt',
   description:
-    'A whole number from 0 to 2^256 − 1, as a decimal string; safe integers are accepted as numbers, too.',
+    'A whole number from 0 to 2^256 − 1, as a decimal string; safe integers are accepted as numbers, too. A sum may be larger.',
   serialize: (value) => String(value),
   parse: (value) => {
     if (
@@ -117,3 +124,11 @@ export const scalarOfKind: Record<
   bytes: BytesScalar,
   timestamp: DateTimeScalar,
 };
+
+/** The scalar of a kind of column. */
+export const scalarOf = (kind: ColumnKind): GraphQLScalarType =>
+  kind === 'text'
+    ? GraphQLString
+    : kind === 'boolean'
+      ? GraphQLBoolean
+      : scalarOfKind[kind as keyof typeof scalarOfKind];

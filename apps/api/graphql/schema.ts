@@ -5,10 +5,16 @@ import type { ReadParts } from '../reads/event-reads.js';
 import type { ProgressWatch } from '../reads/progress.js';
 import { chainResolver } from './chain-resolver.js';
 import { eventResolver } from './event-resolver.js';
+import { eventTypes } from './event-types.js';
+import { statsResolver } from './stats-resolver.js';
 
 /** The GraphQL schema: chains, and every event type of the registry. Call it once per process: type-graphql keeps types globally. */
 export function buildApiSchema(parts: ReadParts & { progress: ProgressWatch }): GraphQLSchema {
-  const resolvers = [chainResolver(parts.progress), ...events.map((event) => eventResolver(event, parts))];
+  const eventResolvers = events.flatMap((event) => {
+    const types = eventTypes(event);
+    return [eventResolver(event, types, parts), statsResolver(event, types.where, parts)];
+  });
+  const resolvers = [chainResolver(parts.progress), ...eventResolvers];
   const schema = buildSchemaSync({
     resolvers: resolvers as unknown as NonEmptyArray<new () => object>,
     validate: false,

@@ -12,6 +12,7 @@ export const socketBridge = defineEvent({
     amount: {
       kind: 'uint256',
       description: "Amount in the smallest unit of `token` on the source chain, before the bridge's own fee.",
+      amountOf: 'token',
     },
     token: {
       kind: 'address',
@@ -30,6 +31,7 @@ export const socketBridge = defineEvent({
     bridgeName: {
       kind: 'bytes32',
       description: 'Id of the route: keccak256 of its name, or any other 32 bytes.',
+      indexed: true,
     },
     bridge: {
       kind: 'text',
@@ -53,6 +55,7 @@ export const socketBridge = defineEvent({
     metadata: {
       kind: 'bytes32',
       description: "Free data of the caller, usually the integrator's id as a number.",
+      indexed: true,
     },
   },
 });

@@ -1,0 +1,36 @@
+import { Field, InputType, registerEnumType } from 'type-graphql';
+import { named, type TypeClass } from './type-class.js';
+
+enum SortDirection {
+  ASC = 'ASC',
+  DESC = 'DESC',
+}
+registerEnumType(SortDirection, {
+  name: 'SortDirection',
+  description: 'Direction of an order.',
+  valuesConfig: { ASC: { description: 'Smallest first.' }, DESC: { description: 'Largest first.' } },
+});
+
+/** The input for one part of an order, and the enum of what can be ordered by. @param fields descriptions by name. */
+export function orderInput(
+  name: string,
+  fields: Readonly<Record<string, string>>,
+  descriptions: { readonly fields: string; readonly order: string; readonly field: string },
+): TypeClass {
+  const names = Object.fromEntries(Object.keys(fields).map((field) => [field, field]));
+  registerEnumType(names, {
+    name: `${name}OrderField`,
+    description: descriptions.fields,
+    valuesConfig: Object.fromEntries(
+      Object.entries(fields).map(([field, description]) => [field, { description }]),
+    ),
+  });
+  const order = named(`${name}OrderBy`);
+  InputType(`${name}OrderBy`, { description: descriptions.order })(order);
+  Field(() => names, { description: descriptions.field })(order.prototype, 'field');
+  Field(() => SortDirection, { defaultValue: SortDirection.ASC, description: 'The direction.' })(
+    order.prototype,
+    'direction',
+  );
+  return order;
+}
