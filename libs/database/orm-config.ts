@@ -15,9 +15,12 @@ const sessionSettings = '-c lock_timeout=3000 -c idle_in_transaction_session_tim
 /**
  * MikroORM's configuration for a database.
  * @param databaseUrl `postgresql://user:password@host:port/database`
- * @param poolSize connections at most.
+ * @param poolSize connections at most. @param statementTimeoutMs a statement is ended after this time; unset: never.
  */
-export function ormConfig(databaseUrl: string, poolSize = 10) {
+export function ormConfig(
+  databaseUrl: string,
+  { poolSize = 10, statementTimeoutMs = 0 }: { poolSize?: number; statementTimeoutMs?: number } = {},
+) {
   return defineConfig({
     clientUrl: databaseUrl,
     entities,
@@ -28,7 +31,7 @@ export function ormConfig(databaseUrl: string, poolSize = 10) {
       application_name: 'event-monitor',
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
-      options: sessionSettings,
+      options: `${sessionSettings} -c statement_timeout=${statementTimeoutMs}`,
     },
     migrations: {
       tableName: 'schema_migration',
