@@ -47,6 +47,8 @@ export function serveWebSocket(
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       limitSocket(webSocket);
       sockets.emit('connection', webSocket, request);
+      // graphql-ws would write what a client did wrong to stderr; the client gets the protocol's code as it is
+      webSocket.removeAllListeners('error').on('error', () => {});
     });
   });
   const serving = useServer(socketOperations(yoga, gate, paced), sockets);

@@ -2,13 +2,11 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Clients, networkOf } from './clients.js';
 import { Counted } from './counted.js';
-import { httpAnswer } from './http-answer.js';
+import { httpAnswer, LAST_WORDS_MS } from './http-answer.js';
 import { refusal } from './refusals.js';
 
 /** Connections beyond the limit that are told so; only a flood beyond these, too, is cut without a word. */
 const TOLD = 100;
-/** How long a refused connection may take to read why. */
-const LAST_WORDS_MS = 1_000;
 
 /**
  * Refuses connections that are too many as soon as they come, so that those that never ask anything don't take the place of

@@ -2,6 +2,9 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { GraphQLError } from 'graphql';
 import { withoutHttp } from './refusals.js';
 
+/** How long a refused client may go on sending, so that it comes to read why. */
+export const LAST_WORDS_MS = 1_000;
+
 /** The parts of a refusal as an HTTP answer. @param rest in the form of REST's errors, else of a GraphQL answer. */
 function answerOf(error: GraphQLError, requestId?: string, rest = false) {
   const { status, headers } = error.extensions.http as { status: number; headers: Record<string, string> };
@@ -16,7 +19,17 @@ function answerOf(error: GraphQLError, requestId?: string, rest = false) {
 /** Answers a request with a refusal, in the words of whom it asked. */
 export function answerRefusal(response: ServerResponse, error: GraphQLError, requestId: string): void {
   const { status, body, headers } = answerOf(error, requestId, response.req.url?.startsWith('/api'));
-  response.writeHead(status, headers).end(body);
+  const { req: request } = response;
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+  if (request.complete) return void response.end(body);
+  // one who is cut while sending may never see the answer: what still comes is thrown away for a moment
+  response.write(body);
+  const end = () => response.end();
+  const timer = setTimeout(end, LAST_WORDS_MS);
+  request
+    .once('close', () => clearTimeout(timer))
+    .once('end', end)
+    .resume();
 }
 
 /** A refusal as the bytes of a whole HTTP answer, for connections that no request was read from, and for upgrades. */

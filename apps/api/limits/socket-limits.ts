@@ -6,7 +6,7 @@ const POLICY_VIOLATION = 1_008;
 
 /**
  * Keeps one WebSocket within bounds: one that doesn't read what it is sent isn't read from, and is cut after some time; one that
- * floods is closed; what isn't the protocol ends it without a word in the log.
+ * floods is closed; what its connection does wrong isn't written to the log.
  */
 export function limitSocket(socket: WebSocket): void {
   const flood = new Flood();
@@ -21,6 +21,13 @@ export function limitSocket(socket: WebSocket): void {
   };
   socket.on('message', onIncoming);
   socket.on('ping', onIncoming);
+  forgiveWrites(socket);
+}
+
+/** A write that fails means a socket that closes, which is noticed as such; graphql-ws would write each to stderr. */
+function forgiveWrites(socket: WebSocket): void {
+  const send: (data: string, done: () => void) => void = socket.send.bind(socket);
+  socket.send = (data: unknown, done?: unknown) => send(data as string, () => (done as () => void)());
 }
 
 /** Counts messages in a fixed window. */

@@ -8,7 +8,7 @@ import { currentRequest } from './request-context.js';
  * Opens a subscription for the client of the current request, whatever carries it (WebSocket, SSE of GraphQL or of REST).
  * @returns a function to be called when it is over, or TOO_MANY_SUBSCRIPTIONS.
  */
-export function openSubscription(open: Counted): (() => void) | GraphQLError {
+function openSubscription(open: Counted): (() => void) | GraphQLError {
   const opened = open.open(currentRequest()?.client ?? 'unknown');
   if (typeof opened === 'function') return opened;
   return refusal(
