@@ -46,7 +46,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const schema = buildApiSchema({ database: reads, feed, chains: new KnownChains(database), progress });
   const isPublic = (request: IncomingMessage) => isPage(request, options.limits.graphiql);
   const gate = new Gate(http.server, { ...options, isPublic });
-  const yoga = graphqlServer({ ...options, schema, subscriptions: gate.subscriptions });
+  const yoga = graphqlServer({ ...options, schema, gate });
   const sockets = serveWebSocket(http.server, yoga, options.corsOrigins, gate);
   http.handle((request, response) => {
     void gate.pass(request, response, () => {

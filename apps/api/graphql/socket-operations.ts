@@ -43,7 +43,7 @@ export function socketOperations(
       const { request: req, socket } = context.extra;
       if (Object.keys(context.subscriptions).length > limits.operationsPerSocket)
         return [tooManyOperations()];
-      const request = await gate.operation(clients.get(socket)!);
+      const request = await gate.operation(clients.get(socket)!, JSON.stringify(params).length);
       if (request instanceof GraphQLError) return [request];
       return onBehalfOf(request, async () => {
         const enveloped = yoga.getEnveloped({ ...context, req, socket, params });

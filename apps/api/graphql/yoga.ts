@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 import type { ApiLimits } from '#libs/config/config.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { maskError } from '../errors.js';
-import type { Counted } from '../limits/counted.js';
+import type { Gate } from '../limits/gate.js';
 import { limits } from '../limits/limits.js';
 import { queryLimits } from '../limits/query-limits.js';
 import { subscriptionLimits } from '../limits/subscription-limits.js';
@@ -17,15 +17,17 @@ interface YogaOptions {
   readonly logger: Logger;
   readonly corsOrigins: AllowedOrigins;
   readonly limits: ApiLimits;
-  /** Where open subscriptions are counted. */
-  readonly subscriptions: Counted;
+  /** Where subscriptions and large queries are counted. */
+  readonly gate: Gate;
 }
 
 export type Yoga = ReturnType<typeof graphqlServer>;
 
 /** GraphQL over HTTP and SSE, and the pipeline that WebSockets use, too: limits, masking; and GraphiQL. */
 export function graphqlServer(options: YogaOptions) {
+  const { gate } = options;
   const { introspection, graphiql, apiKeys } = options.limits;
+  const spend = (requests: number) => gate.spend(requests);
   return createYoga({
     schema: options.schema,
     logging: false,
@@ -47,7 +49,7 @@ export function graphqlServer(options: YogaOptions) {
       // what can't be read is not worth keeping; yoga wants a cache all the same
       errorCache: new LRUCache({ max: 1 }),
     },
-    plugins: [...queryLimits({ introspection }), subscriptionLimits(options.subscriptions)],
+    plugins: [...queryLimits({ introspection, spend }), subscriptionLimits(gate.subscriptions)],
   });
 }
 

@@ -10,7 +10,7 @@ import { Counted } from './counted.js';
 import { answerRefusal } from './http-answer.js';
 import { limits } from './limits.js';
 import { refusal } from './refusals.js';
-import { onBehalfOf, type RequestContext } from './request-context.js';
+import { currentRequest, onBehalfOf, type RequestContext } from './request-context.js';
 
 interface GateOptions {
   readonly limits: ApiLimits;
@@ -58,11 +58,12 @@ export class Gate {
     response.setHeader('x-request-id', requestId);
     const known = this.clientOf(request, request.headers);
     const client = known ?? this.clients.addressOf(request);
+    const tooLarge = sizeProblem(request);
     // who guesses keys is counted, too
     const problem =
-      (await this.rateProblem(client)) ??
+      (await this.rateProblem(client, tooLarge ? 1 : weightOf(request))) ??
       (known === null && !this.isOpen(request) ? unknownClient() : null) ??
-      sizeProblem(request);
+      tooLarge;
     if (!problem) return onBehalfOf({ requestId, client }, answer);
     this.letOriginRead(request, response);
     answerRefusal(response, problem, requestId);
@@ -89,9 +90,16 @@ export class Gate {
     return this.clientOf(request, { ...told, ...request.headers });
   }
 
-  /** What one more operation of a WebSocket is done on behalf of, or why it is refused. */
-  async operation(client: string): Promise<RequestContext | GraphQLError> {
-    return (await this.rateProblem(client)) ?? { requestId: randomUUID(), client };
+  /** What one more operation of a WebSocket is done on behalf of, or why it is refused. @param size of it, in characters. */
+  async operation(client: string, size: number): Promise<RequestContext | GraphQLError> {
+    const requests = 1 + Math.floor(size / limits.bytesPerRequest);
+    return (await this.rateProblem(client, requests)) ?? { requestId: randomUUID(), client };
+  }
+
+  /** Counts more requests of the current request's client. @returns RATE_LIMITED when they are too many. */
+  async spend(requests: number): Promise<GraphQLError | null> {
+    const client = currentRequest()?.client;
+    return client !== undefined && requests > 0 ? this.rateProblem(client, requests) : null;
   }
 
   private clientOf(request: IncomingMessage, fields: Readonly<Record<string, unknown>>): string | null {
@@ -104,9 +112,9 @@ export class Gate {
     return request.method === 'OPTIONS' || this.options.isPublic(request);
   }
 
-  private async rateProblem(client: string): Promise<GraphQLError | null> {
+  private async rateProblem(client: string, requests = 1): Promise<GraphQLError | null> {
     try {
-      await this.rate.consume(client);
+      await this.rate.consume(client, requests);
       return null;
     } catch (found) {
       if (!(found instanceof RateLimiterRes)) throw found;
@@ -114,7 +122,7 @@ export class Gate {
       const { points, duration } = this.rate;
       return refusal(
         'RATE_LIMITED',
-        `More than ${points} requests in ${duration} s: go on in ${seconds} s.`,
+        `More than ${points} requests in ${duration} s (large ones count as several): go on in ${seconds} s.`,
         seconds,
       );
     }
@@ -141,6 +149,13 @@ function unknownClient(): GraphQLError {
 function requestIdOf(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
+}
+
+/** As how many requests one counts. */
+function weightOf({ url = '', headers }: IncomingMessage): number {
+  const untold = headers['transfer-encoding'] === undefined ? 0 : limits.bodyBytes / 10;
+  const bytes = url.length + Number(headers['content-length'] ?? untold);
+  return 1 + Math.floor(bytes / limits.bytesPerRequest);
 }
 
 function sizeProblem(request: IncomingMessage): GraphQLError | null {

@@ -10,14 +10,17 @@ export const limits = {
   pageMax: PAGE_MAX,
   /** The longest sensible query is a tenth of it; parsed queries are kept, so that text costs memory. */
   queryCharacters: 20_000,
-  /** A word, a number, a brace each: some 600 fields. GraphiQL's introspection has about 400. */
-  queryTokens: 2_000,
+  /** A word, a number, a brace each: some 300 fields. GraphiQL's introspection has about 400. The time of validation grows with its square. */
+  queryTokens: 1_000,
   /** The deepest useful field, `socketBridgeEvents.edges.node.toChain.explorer.url`, is at 6. */
   queryDepth: 10,
   /** As many panels of a dashboard in one request; more of them belong into several. */
   queryAliases: 20,
-  /** Fields of the answer: one page of 1000 rows with every field, as nodes and as edges. About 0.1 s of one core. */
-  queryCost: 80_000,
+  /** Fields of the answer: one page of 1000 rows with every field, as nodes and as edges. */
+  queryCost: 100_000,
+  /** One request more is counted per so many fields of its answer, and per so many bytes that it has. */
+  fieldsPerRequest: 1_000,
+  bytesPerRequest: 1_000,
   /** Elements that a list without an argument (`chains`) is reckoned with. */
   listLength: 25,
   /** Parsed queries that are kept: 100 of the largest are some 50 MB; a page asks about ten. */

@@ -22,7 +22,7 @@ const LISTS_OF_PAGES = new Set(['nodes', 'edges', 'changes']);
  * What a query costs: the number of fields that its answer has if every page is full. Introspection costs nothing here;
  * graphql's own rules bound it.
  */
-function costOf({ type, field, args, childComplexity }: ComplexityEstimatorArgs): number {
+function costOfField({ type, field, args, childComplexity }: ComplexityEstimatorArgs): number {
   if (type.name.startsWith('__') || field.name.startsWith('__')) return 0;
   return 1 + rowsOf(field, args) * childComplexity;
 }
@@ -37,13 +37,12 @@ function rowsOf(field: GraphQLField<unknown, unknown>, args: Record<string, unkn
   return isList && !LISTS_OF_PAGES.has(field.name) ? limits.listLength : 1;
 }
 
-/** Why an operation that was validated must not be executed; null when it may. */
-export function costProblem(args: ExecutionArgs): GraphQLError | null {
+/** What an operation that was validated costs, or why it must not be executed. */
+export function costOf(args: ExecutionArgs): number | GraphQLError {
   // no operation, or several without a name: the executor says so itself
-  if (!getOperationAST(args.document, args.operationName)) return null;
+  if (!getOperationAST(args.document, args.operationName)) return 0;
   const cost = reckonedCost(args);
-  if (cost instanceof GraphQLError) return cost;
-  if (cost <= limits.queryCost) return null;
+  if (cost instanceof GraphQLError || cost <= limits.queryCost) return cost;
   return refusal(
     'QUERY_TOO_EXPENSIVE',
     `The answer could have ${cost} fields, at most ${limits.queryCost} are allowed: ask for fewer rows (\`first\`), fewer fields, or in several requests.`,
@@ -57,7 +56,7 @@ function reckonedCost(args: ExecutionArgs): number | GraphQLError {
       query: args.document,
       operationName: args.operationName ?? undefined,
       variables: { ...args.variableValues },
-      estimators: [costOf],
+      estimators: [costOfField],
       // fragments that spread fragments make many fields of few words
       maxQueryNodes: limits.queryTokens,
     });

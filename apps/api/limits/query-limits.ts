@@ -2,17 +2,25 @@ import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-fi
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
 import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens';
-import { GraphQLError, NoSchemaIntrospectionCustomRule, type ValidationContext } from 'graphql';
+import {
+  type ExecutionArgs,
+  GraphQLError,
+  NoSchemaIntrospectionCustomRule,
+  type ValidationContext,
+} from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { limits } from './limits.js';
-import { costProblem } from './query-cost.js';
+import { costOf } from './query-cost.js';
 import { refusal } from './refusals.js';
+
+/** Counts requests of the current request's client. @returns RATE_LIMITED when they are too many. */
+type Spend = (requests: number) => Promise<GraphQLError | null>;
 
 /**
  * Refuses queries that are too long, too deep, or would bring too much. Plugins of the pipeline that HTTP, SSE and WebSocket share.
  * @param introspection whether clients may read the schema.
  */
-export function queryLimits({ introspection }: { introspection: boolean }): Plugin[] {
+export function queryLimits({ introspection, spend }: { introspection: boolean; spend: Spend }): Plugin[] {
   return [
     lengthLimit,
     maxTokensPlugin({ n: limits.queryTokens, onReject: [refuseTokens] }) as Plugin,
@@ -27,7 +35,7 @@ export function queryLimits({ introspection }: { introspection: boolean }): Plug
       propagateOnRejection: false,
       onReject: [reportAliases],
     }) as Plugin,
-    costLimit,
+    costLimit(spend),
     // what isn't shown must not be guessed from "did you mean" either
     ...(introspection ? [] : [noIntrospection, blockFieldSuggestionsPlugin() as Plugin]),
   ];
@@ -75,16 +83,24 @@ function reportAliases(context: ValidationContext | null, error: GraphQLError): 
   );
 }
 
-const costLimit: Plugin = {
-  onExecute({ args, setResultAndStopExecution }) {
-    const problem = costProblem(args);
-    if (problem) setResultAndStopExecution({ errors: [problem] });
-  },
-  onSubscribe({ args, setResultAndStopExecution }) {
-    const problem = costProblem(args);
-    if (problem) setResultAndStopExecution({ errors: [problem] });
-  },
-};
+/** Large answers count as several requests of their client. */
+function costLimit(spend: Spend): Plugin {
+  const problemOf = async (args: ExecutionArgs) => {
+    const cost = costOf(args);
+    if (cost instanceof GraphQLError) return cost;
+    return spend(Math.floor(cost / limits.fieldsPerRequest));
+  };
+  return {
+    async onExecute({ args, setResultAndStopExecution }) {
+      const problem = await problemOf(args);
+      if (problem) setResultAndStopExecution({ errors: [problem] });
+    },
+    async onSubscribe({ args, setResultAndStopExecution }) {
+      const problem = await problemOf(args);
+      if (problem) setResultAndStopExecution({ errors: [problem] });
+    },
+  };
+}
 
 const noIntrospection: Plugin = {
   onValidate({ addValidationRule }) {
