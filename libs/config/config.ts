@@ -77,7 +77,7 @@ export const defaultApiLimits: ApiLimits = {
   maxSubscriptionsPerClient: 1_000,
 };
 /** Indexed reads take milliseconds; what takes longer than this keeps a connection from others. */
-const DEFAULT_QUERY_TIMEOUT_MS = 10_000;
+export const DEFAULT_QUERY_TIMEOUT_MS = 10_000;
 
 /** What holds where the environment says nothing, for a chain that isn't configured by it. */
 export const defaultStallPatience = {

@@ -1,13 +1,16 @@
 import { PAGE_DEFAULT, PAGE_MAX } from '../reads/event-reads.js';
+import { MAX_DEPTH, MAX_LIST } from '../reads/where.js';
 
 /**
  * Every limit that is the same in all installations; those that an operator may move are settings (libs/config). docs/limits.md
- * quotes them all, and a test compares the two.
+ * is written from here.
  */
 export const limits = {
   /** Rows of a page, or changes of a message, that a cost is reckoned with when none are asked for; and at most. */
   pageDefault: PAGE_DEFAULT,
   pageMax: PAGE_MAX,
+  listMax: MAX_LIST,
+  whereDepth: MAX_DEPTH,
   /** The longest sensible query is a tenth of it; parsed queries are kept, so that text costs memory. */
   queryCharacters: 20_000,
   /** A word, a number, a brace each: some 300 fields. GraphiQL's introspection has about 400. The time of validation grows with its square. */

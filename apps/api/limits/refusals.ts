@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { apiMetrics } from '#libs/telemetry/metrics.js';
 
 /** The code of every refusal that this folder speaks, and its HTTP status. docs/limits.md lists them. */
 const statuses = {
@@ -16,13 +17,14 @@ const statuses = {
   QUERY_TOO_EXPENSIVE: 400,
 } as const;
 
-export type RefusalCode = keyof typeof statuses;
+type RefusalCode = keyof typeof statuses;
 
 /**
  * A limit was exceeded, or a client isn't known. The message says what was found, what is allowed and what to do.
  * @param retryAfterSeconds when it makes sense to try again.
  */
 export function refusal(code: RefusalCode, message: string, retryAfterSeconds?: number): GraphQLError {
+  apiMetrics.refusals.inc({ code });
   const status = statuses[code];
   const headers = {
     ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
