@@ -6,6 +6,7 @@ import type { ReadVariable } from '#libs/config/variables.js';
 import { events } from '#libs/events/registry.js';
 import { registry } from '#libs/telemetry/metrics.js';
 import { writeOrCheck } from './generated-file.js';
+import { limitsPage } from './limits-page.js';
 
 const NOTE = "<!-- Written by npm run docs. Don't edit it. -->";
 
@@ -116,4 +117,11 @@ function escaped(text: string): string {
   return text.replaceAll('|', '\\|').replace(/\s+/g, ' ');
 }
 
-writeOrCheck({ 'docs/configuration.md': configuration(), 'docs/metrics.md': metrics() }, 'npm run docs');
+writeOrCheck(
+  {
+    'docs/configuration.md': configuration(),
+    'docs/limits.md': `${NOTE}\n\n${limitsPage()}`,
+    'docs/metrics.md': metrics(),
+  },
+  'npm run docs',
+);

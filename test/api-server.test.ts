@@ -51,16 +51,16 @@ test('a subscription without Postgres is told that the database is away', async 
   expect(ended).toMatchObject([{ extensions: { code: 'DATABASE_UNAVAILABLE' } }]);
 });
 
-test('an error that nobody foresaw is masked with an id, and logged with it', async () => {
+test('an error that nobody foresaw is masked with the id of the request, and logged with it', async () => {
   const lines: string[] = [];
   const logger = pino({ level: 'error' }, { write: (line: string) => void lines.push(line) });
   const { ledger, api } = await start({ logger });
   await ledger.database.mikroOrm.schema.execute('drop table socket_bridge_event');
   const { errors } = await ask(api.url, '{ socketBridgeEvents { totalCount } }');
-  const [error] = errors as [{ message: string; extensions: { code: string; errorId: string } }];
+  const [error] = errors as [{ message: string; extensions: { code: string; requestId: string } }];
   expect(error.extensions.code).toBe('INTERNAL_SERVER_ERROR');
   expect(JSON.stringify(errors)).not.toMatch(/socket_bridge_event|select/);
-  expect(lines.find((line) => line.includes(error.extensions.errorId))).toMatch(/socket_bridge_event/);
+  expect(lines.find((line) => line.includes(error.extensions.requestId))).toMatch(/socket_bridge_event/);
 });
 
 test('the status page and GraphiQL load nothing from elsewhere', async () => {

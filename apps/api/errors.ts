@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
+import { isTimeout } from '#libs/database/database.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { currentRequest } from './limits/request-context.js';
 
 /** The client's input can't be used; `message` says what was found and what is allowed. */
 export function badInput(message: string): GraphQLError {
@@ -9,7 +11,7 @@ export function badInput(message: string): GraphQLError {
 
 /**
  * Turns what a resolver threw into what a client may see: GraphQL's own errors and ours pass, everything else is masked and
- * logged with an id that the client gets, too.
+ * logged with the request's id, which the client gets, too.
  */
 export function maskError(error: unknown, logger: Logger): Error {
   if (error instanceof GraphQLError) {
@@ -18,18 +20,30 @@ export function maskError(error: unknown, logger: Logger): Error {
     if (told) return error.extensions.code ? error : withCode(error, 'BAD_USER_INPUT');
   }
   const cause = (error as { originalError?: unknown }).originalError ?? error;
-  const id = randomUUID();
-  const away = isConnectionError(cause);
-  // a database that is away is told once, by who reads the commit log, and not for every request
-  logger[away ? 'debug' : 'error']({ err: cause, errorId: id }, 'a request failed');
-  const message = away ? 'The database is not available at the moment; try again.' : `Internal error ${id}.`;
-  const code = away ? 'DATABASE_UNAVAILABLE' : 'INTERNAL_SERVER_ERROR';
+  // a subscription's later messages are nobody's request
+  const requestId = currentRequest()?.requestId ?? randomUUID();
+  const { level, code, message } = kindOf(cause, requestId);
+  logger[level]({ err: cause, requestId }, 'a request failed');
   const { nodes, path } = error instanceof GraphQLError ? error : { nodes: undefined, path: undefined };
-  return new GraphQLError(message, { nodes, path, extensions: { code, errorId: id } });
+  return new GraphQLError(message, { nodes, path, extensions: { code, requestId } });
+}
+
+function kindOf(cause: unknown, requestId: string) {
+  if (isConnectionError(cause)) {
+    const message = 'The database is not available at the moment; try again.';
+    // told once, by who reads the commit log, and not for every request
+    return { level: 'debug', code: 'DATABASE_UNAVAILABLE', message } as const;
+  }
+  if (isTimeout(cause)) {
+    const message =
+      'The database took too long: ask for less (a narrower `where` such as one chain or some days, an order by time, no totalCount).';
+    return { level: 'warn', code: 'QUERY_TIMEOUT', message } as const;
+  }
+  return { level: 'error', code: 'INTERNAL_SERVER_ERROR', message: `Internal error ${requestId}.` } as const;
 }
 
 /** GraphQL's own errors on variables that don't fit the schema have no code. */
-function withCode(error: GraphQLError, code: string): GraphQLError {
+export function withCode(error: GraphQLError, code: string): GraphQLError {
   const { message, nodes, source, positions, path } = error;
   return new GraphQLError(message, {
     nodes,

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { createYoga } from 'graphql-yoga';
+import type { ApiLimits } from '#libs/config/config.js';
 import type { Database } from '#libs/database/database.js';
 import type { HealthServer } from '#libs/telemetry/health-server.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { measureChains } from './chain-metrics.js';
-import { maskError } from './errors.js';
 import { CommitFeed, type Doorbell } from './feed/commit-feed.js';
-import { defaultQuery } from './graphql/graphiql.js';
 import { buildApiSchema } from './graphql/schema.js';
 import { serveWebSocket } from './graphql/web-socket.js';
-import { type AllowedOrigins, isAllowed } from './origins.js';
+import { graphqlServer, wantsGraphiQL } from './graphql/yoga.js';
+import { Gate } from './limits/gate.js';
+import { ReadTurns } from './limits/read-turns.js';
+import type { AllowedOrigins } from './origins.js';
 import { KnownChains } from './reads/known-chains.js';
 import { ProgressWatch } from './reads/progress.js';
 import { serveRest } from './rest/rest.js';
@@ -25,6 +25,7 @@ export interface ApiOptions {
   /** Serves it, beside health, readiness and metrics; whoever opened it closes it. */
   readonly http: HealthServer;
   readonly corsOrigins: AllowedOrigins;
+  readonly limits: ApiLimits;
 }
 
 export interface RunningApi {
@@ -41,25 +42,20 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { database, logger, http } = options;
   const feed = new CommitFeed(database, logger);
   const progress = new ProgressWatch(database, logger);
-  const parts = { database, feed, chains: new KnownChains(database), progress };
+  const turns = new ReadTurns();
+  const reads = database.admitting((read) => turns.take(read));
+  const parts = { database: reads, feed, chains: new KnownChains(database), progress };
   const schema = buildApiSchema(parts);
-  const yoga = createYoga({
-    schema,
-    logging: false,
-    landingPage: false,
-    renderGraphiQL,
-    graphiql: {
-      title: 'Event Monitor',
-      subscriptionsProtocol: 'WS',
-      defaultQuery,
-    },
-    cors: (request) => corsOf(request.headers.get('origin'), options.corsOrigins),
-    maskedErrors: { maskError: (error) => maskError(error, logger) },
-  });
-  const sockets = serveWebSocket(http.server, yoga, options.corsOrigins);
-  const rest = serveRest({ ...parts, schema, logger, corsOrigins: options.corsOrigins });
+  const isPublic = (request: IncomingMessage) => isPage(request, options.limits.graphiql);
+  const gate = new Gate(http.server, { ...options, isPublic });
+  const { subscriptions } = gate;
+  const yoga = graphqlServer({ ...options, schema, gate });
+  const sockets = serveWebSocket(http.server, yoga, options.corsOrigins, gate);
+  const rest = serveRest({ ...parts, schema, logger, corsOrigins: options.corsOrigins, subscriptions });
   http.handle((request, response) => {
-    if (!answerPage(request, response) && !rest(request, response)) void yoga(request, response);
+    void gate.pass(request, response, () => {
+      if (!answerPage(request, response) && !rest(request, response)) void yoga(request, response);
+    });
   });
   http.check('feed', () => feed.problem);
   feed.start(options.broker);
@@ -93,7 +89,9 @@ function answerPage(request: IncomingMessage, response: ServerResponse): boolean
   return true;
 }
 
-function corsOf(origin: string | null, allowed: AllowedOrigins) {
-  if (!origin || !isAllowed(origin, allowed)) return false as const;
-  return { origin, methods: ['GET', 'POST', 'OPTIONS'] };
+/** Pages that hold no data need no key: the status page, GraphiQL, the page and description of REST. */
+function isPage({ method, url, headers }: IncomingMessage, graphiql: boolean): boolean {
+  const path = url?.split('?')[0] ?? '';
+  if (/^\/(status|api|api\/docs(\/.*)?|api\/openapi\.json)?$/.test(path)) return true;
+  return graphiql && path === '/graphql' && wantsGraphiQL(method, headers.accept);
 }

@@ -22,6 +22,7 @@ export const statusPage = `<!doctype html>
 </head>
 <body>
 <header><h1>Event Monitor</h1><a href="/graphql">GraphiQL: query and subscribe</a><a href="/api">REST</a><span class="dim" id="age" role="status">reading…</span></header>
+<form id="access" hidden><label>API key <input id="key" type="password" autocomplete="off" required></label> <button>Show</button></form>
 <main id="chains"></main>
 <script>
 const query = '{ chains { id name state reason head finalized lastProcessedBlock verifiedBlock lagBlocks lagSeconds undecodableLogs explorer { url } endpoints { host healthy reason } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';
@@ -53,10 +54,15 @@ function endpoints(all) {
   }
   return list;
 }
+const access = document.getElementById('access');
+access.onsubmit = event => { event.preventDefault(); sessionStorage.setItem('apiKey', document.getElementById('key').value.trim()); };
 async function refresh() {
   const age = document.getElementById('age');
   try {
-    const response = await fetch('/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }) });
+    const key = sessionStorage.getItem('apiKey');
+    const headers = { 'content-type': 'application/json', ...(key && { authorization: 'Bearer ' + key }) };
+    const response = await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) });
+    access.hidden = response.status !== 401;
     const { data, errors } = await response.json();
     if (errors) throw new Error(errors[0].message);
     const cards = data.chains.map(card);

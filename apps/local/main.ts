@@ -29,7 +29,8 @@ await runProcess(async (stop) => {
   const postgres = config.databaseUrl
     ? null
     : await startEmbeddedPostgres({ dir: join(dataDirectory, 'postgres') });
-  const database = Database.open(config.databaseUrl ?? postgres!.url);
+  const url = config.databaseUrl ?? postgres!.url;
+  const database = Database.open(url);
   await migrate(database);
   const broker: Broker = config.rabbitmqUrl
     ? await connectRabbit({
@@ -48,7 +49,9 @@ await runProcess(async (stop) => {
   http.check('storing', () => worker.problem(chain.stalledAfterMs));
   const condition = new ChainCondition(chain.chainId, chain, logger);
   http.check(`chain ${chain.chainId}`, () => condition.problem);
-  const api = await startApi({ ...config, database, broker, logger, http });
+  // a pool of its own: its reads have a time limit, migrations and the worker have none
+  const reads = Database.open(url, { statementTimeoutMs: config.queryTimeoutMs });
+  const api = await startApi({ ...config, database: reads, broker, logger, http });
   process.stdout.write(banner(api.url, chain.chainName, demo !== null, postgres?.dir ?? null));
   const hideStatus = showStatus({ database, progress: api.progress }, chain.chainId, process.stdout);
   const fetching = followChain({ config: chain, database, broker, logger, condition }, stop);
@@ -60,7 +63,7 @@ await runProcess(async (stop) => {
   await worker.stop();
   await broker.close();
   await demo?.close();
-  await database.close();
+  await Promise.all([reads.close(), database.close()]);
   await postgres?.stop();
 });
 

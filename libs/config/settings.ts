@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { choice, listOf, text, url, type Variable, wholeNumber } from './variables.js';
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
@@ -34,6 +35,76 @@ export const corsOrigins = {
   ),
   unset: 'pages of this machine (localhost)',
 };
+const apiKey: Variable<string> = {
+  name: 'API_KEYS',
+  description:
+    'Keys that clients of the API must show, on HTTP, WebSocket, SSE and REST alike ([limits.md](limits.md)).',
+  rule: '',
+  secret: true,
+  parse: (value) => (/^[\w.~+/=-]{16,200}$/.test(value) ? value : undefined),
+};
+export const apiKeys = {
+  ...listOf(
+    apiKey,
+    'keys of 16 to 200 letters, digits or -._~+/=, separated by commas (make one by `openssl rand -hex 32`)',
+  ),
+  unset: 'no key is needed',
+};
+export const trustedProxies = {
+  ...listOf(
+    {
+      name: 'TRUSTED_PROXIES',
+      description:
+        "Addresses of reverse proxies whose `X-Forwarded-For` tells the client's address, which limits are counted by.",
+      rule: '',
+      parse: proxyOf,
+    },
+    'addresses, networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas',
+  ),
+  unset: 'none: the address of the connection counts',
+};
+export const introspection = choice(
+  'INTROSPECTION',
+  ['on', 'off'],
+  'Whether clients may read the GraphQL schema.',
+);
+export const graphiql = choice('GRAPHIQL', ['on', 'off'], 'Whether /graphql shows GraphiQL to browsers.');
+export const queryTimeout = wholeNumber(
+  'QUERY_TIMEOUT_MS',
+  100,
+  600_000,
+  'A statement that the API asks the database is ended after this many milliseconds (`QUERY_TIMEOUT`).',
+);
+export const requestsPerSecond = wholeNumber(
+  'REQUESTS_PER_SECOND',
+  1,
+  100_000,
+  'Requests, and operations of WebSockets, of one client (a key, else an address) to one API process, as a mean over 10 s.',
+);
+export const maxConnections = wholeNumber(
+  'MAX_CONNECTIONS',
+  1,
+  1_000_000,
+  'Connections to one API process, WebSockets too.',
+);
+export const maxConnectionsPerClient = wholeNumber(
+  'MAX_CONNECTIONS_PER_CLIENT',
+  1,
+  1_000_000,
+  'The same, from one address (of IPv6 a network of 64 bits).',
+);
+export const maxSubscriptions = wholeNumber(
+  'MAX_SUBSCRIPTIONS',
+  1,
+  1_000_000,
+  'Subscriptions and event streams that are open on one API process.',
+);
+export const maxSubscriptionsPerClient = wholeNumber(
+  'MAX_SUBSCRIPTIONS_PER_CLIENT',
+  1,
+  1_000_000,
+  'The same, of one client (a key, else an address).',
+);
 export const stalledAfter = wholeNumber(
   'STALLED_AFTER_SECONDS',
   1,
@@ -113,4 +184,14 @@ export function eventNames(known: readonly string[]): Variable<readonly string[]
     parse: (value) => known.find((name) => name === value),
   };
   return listOf(one, `names of known events, separated by commas (known: ${known.join(', ')})`);
+}
+
+/** An address, a network, or a name that stands for some. */
+function proxyOf(text: string): string | undefined {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return text;
+  const [address, bits, more] = text.split('/');
+  const version = isIP(address!);
+  if (!version || more !== undefined) return undefined;
+  if (bits === undefined) return text;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128) ? text : undefined;
 }

@@ -11,16 +11,28 @@ const CONFLICT_RETRIES = 5;
 /** deadlock, serialization failure, lock timeout: the same transaction may succeed when it is tried again. */
 const CONFLICT_CODES = new Set(['40P01', '40001', '55P03']);
 
+/** Decides when a read may begin. */
+type Admission = <T>(work: () => Promise<T>) => Promise<T>;
+
 /** The database, through MikroORM's own connection pool. */
 export class Database {
-  private constructor(private readonly orm: MikroORM) {}
+  private constructor(
+    private readonly orm: MikroORM,
+    private readonly admit: Admission = (work) => work(),
+  ) {}
 
   /**
    * Opens a pool; connects lazily, so that a process can start before its database.
    * @param url `postgresql://user:password@host:port/database`
+   * @param options.statementTimeoutMs a statement that takes longer fails (`isTimeout`); unset: none does.
    */
-  static open(url: string, options: { poolSize?: number } = {}): Database {
-    return new Database(new MikroORM(ormConfig(url, options.poolSize)));
+  static open(url: string, options: { poolSize?: number; statementTimeoutMs?: number } = {}): Database {
+    return new Database(new MikroORM(ormConfig(url, options)));
+  }
+
+  /** The same database and pool, whose snapshots are admitted one by one, e.g. so that clients take turns. */
+  admitting(admit: Admission): Database {
+    return new Database(this.orm, admit);
   }
 
   /**
@@ -40,11 +52,13 @@ export class Database {
 
   /** Runs `work` in one read-only REPEATABLE READ transaction: all its statements see the same moment. */
   async snapshot<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T> {
-    return this.statements
-      .transaction()
-      .setIsolationLevel('repeatable read')
-      .setAccessMode('read only')
-      .execute(work);
+    return this.admit(() =>
+      this.statements
+        .transaction()
+        .setIsolationLevel('repeatable read')
+        .setAccessMode('read only')
+        .execute(work),
+    );
   }
 
   /** For single statements outside of a transaction. */
@@ -77,4 +91,9 @@ function sqlState(error: unknown): string | undefined {
  */
 export function isPermanent(error: unknown): boolean {
   return /^(22|23|42)/.test(sqlState(error) ?? '');
+}
+
+/** Whether a statement was ended since it took longer than `statementTimeoutMs`. */
+export function isTimeout(error: unknown): boolean {
+  return sqlState(error) === '57014';
 }

@@ -23,9 +23,12 @@ const sessionSettings = `${waitingSettings} ${planningSettings} -c timezone=UTC`
 /**
  * MikroORM's configuration for a database.
  * @param databaseUrl `postgresql://user:password@host:port/database`
- * @param poolSize connections at most.
+ * @param poolSize connections at most. @param statementTimeoutMs a statement is ended after this time; unset: never.
  */
-export function ormConfig(databaseUrl: string, poolSize = 10) {
+export function ormConfig(
+  databaseUrl: string,
+  { poolSize = 10, statementTimeoutMs = 0 }: { poolSize?: number; statementTimeoutMs?: number } = {},
+) {
   return defineConfig({
     clientUrl: databaseUrl,
     entities,
@@ -36,7 +39,7 @@ export function ormConfig(databaseUrl: string, poolSize = 10) {
       application_name: 'event-monitor',
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
-      options: sessionSettings,
+      options: `${sessionSettings} -c statement_timeout=${statementTimeoutMs}`,
     },
     migrations: {
       tableName: 'schema_migration',

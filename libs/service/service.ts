@@ -30,7 +30,7 @@ export class Service {
     const logger = createLogger(component, config.logLevel);
     const health = await HealthServer.listen(config);
     logger.info(`health, readiness and metrics: ${health.url}`);
-    const database = Database.open(config.databaseUrl);
+    const database = Database.open(config.databaseUrl, { statementTimeoutMs: config.queryTimeoutMs });
     health.check('postgres', () => databaseProblem(database));
     return new Service(logger, health, database, stop, config);
   }

@@ -9,6 +9,20 @@ export type Check = () => Promise<string | null> | string | null;
 /** A check that takes longer has failed: whoever asks for readiness won't wait for ever. */
 const CHECK_PATIENCE_MS = 2_000;
 
+/** What a client may take its time with; what takes longer is answered 408 and cut. */
+export const httpTimeouts = {
+  /** To send a request's headers, since the connection was opened or the request before was done. */
+  headersTimeout: 10_000,
+  /** To send a whole request. */
+  requestTimeout: 30_000,
+  /** Nothing moves on the connection: a client that doesn't read its answer. Streams say something every 12 s. */
+  idleTimeout: 120_000,
+  /** How often the first two are looked at. */
+  connectionsCheckingInterval: 2_000,
+  /** Bytes of a request's headers, the URL included; more are answered 431. */
+  maxHeaderSize: 16_384,
+} as const;
+
 /** How long a closing server leaves open connections. */
 const LAST_MESSAGES_MS = 500;
 
@@ -44,7 +58,9 @@ export class HealthServer {
 
   /** @throws Error that names the setting when the port is taken. */
   static async listen({ host, port, portVariable }: ListenOptions): Promise<HealthServer> {
-    const server = createServer();
+    const { idleTimeout, ...options } = httpTimeouts;
+    const server = createServer(options);
+    server.setTimeout(idleTimeout);
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
         const advice = `port ${port} of ${host} is taken: set ${portVariable} to another one, or to 0 for any`;

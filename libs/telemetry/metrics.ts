@@ -118,6 +118,11 @@ export const workerMetrics = {
 
 /** What an API does. */
 export const apiMetrics = {
+  refusals: counter(
+    'refusals_total',
+    'Requests, operations and connections that a limit or a missing key refused.',
+    ['code'],
+  ),
   subscribers: gauge('subscribers', 'Open subscriptions to the live feed.', ['event']),
   commitToPush: histogram(
     'commit_to_push_seconds',

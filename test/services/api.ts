@@ -2,6 +2,7 @@ import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import WebSocket from 'ws';
 import { type ApiOptions, type RunningApi, startApi } from '#apps/api/server.js';
+import { type ApiLimits, defaultApiLimits } from '#libs/config/config.js';
 import { databaseProblem } from '#libs/database/migrate.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 
@@ -21,9 +22,10 @@ export class Doorbell {
 
 /** Starts an API with an HTTP server of its own, on a free port unless told otherwise. */
 export async function startTestApi(
-  parts: Pick<ApiOptions, 'database'> & Partial<ApiOptions> & { port?: number },
+  parts: Pick<ApiOptions, 'database'> &
+    Partial<Omit<ApiOptions, 'limits'>> & { port?: number; limits?: Partial<ApiLimits> },
 ): Promise<RunningApi> {
-  const { port = 0, ...options } = parts;
+  const { port = 0, limits, ...options } = parts;
   const http = await HealthServer.listen({ host: '127.0.0.1', port, portVariable: 'PORT' });
   http.check('postgres', () => databaseProblem(parts.database));
   const logger = pino({ level: 'silent' });
@@ -33,6 +35,7 @@ export async function startTestApi(
     http,
     corsOrigins: 'localhost',
     ...options,
+    limits: { ...defaultApiLimits, ...limits },
   });
   return { ...api, close: () => Promise.all([api.close(), http.close()]).then(() => {}) };
 }

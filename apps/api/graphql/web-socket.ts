@@ -1,11 +1,15 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import { GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
-import type { createYoga } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
-import { endable } from '../feed/endable.js';
+import type { Gate } from '../limits/gate.js';
+import { httpAnswer } from '../limits/http-answer.js';
+import { limits } from '../limits/limits.js';
+import { limitSocket } from '../limits/socket-limits.js';
 import { type AllowedOrigins, isAllowed } from '../origins.js';
+import { socketOperations } from './socket-operations.js';
+import type { Yoga } from './yoga.js';
 
 /** A WebSocket that doesn't take what is sent is asked to wait at this many bytes, and closed after some time. */
 const SOCKET_BUFFER_BYTES = 1_000_000;
@@ -14,21 +18,12 @@ const SLOW_CLIENT_MS = 30_000;
 const SLOW_CLIENT_CODE = 4_409;
 /** How long clients may take to say goodbye when the API closes. */
 const GOODBYE_MS = 500;
-/** What a client sends is one query and its variables. */
-const MAX_PAYLOAD_BYTES = 1_000_000;
-
-type Yoga = ReturnType<typeof createYoga>;
 
 /** What `paced` needs of a WebSocket. */
-interface PacedSocket {
+export interface PacedSocket {
   /** Bytes that were given to it and that the network hasn't taken. */
   readonly bufferedAmount: number;
   close(code: number, reason: string): void;
-}
-
-interface EnvelopedArgs extends ExecutionArgs {
-  rootValue: { execute: (args: ExecutionArgs) => never; subscribe: (args: ExecutionArgs) => never };
-  socket: PacedSocket;
 }
 
 /**
@@ -39,43 +34,24 @@ export function serveWebSocket(
   server: Server,
   yoga: Yoga,
   origins: AllowedOrigins,
+  gate: Gate,
 ): { dispose: () => Promise<void> } {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
-  server.on('upgrade', (request, socket, head) => {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.bodyBytes });
+  server.on('upgrade', async (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
     const refusal = refusalOf(request, yoga.graphqlEndpoint, origins);
     if (refusal) return refuse(socket, refusal);
+    const opened = await gate.openWebSocket(request);
+    if (opened instanceof GraphQLError) return socket.end(httpAnswer(opened));
+    socket.once('close', opened);
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      limitSocket(webSocket);
       sockets.emit('connection', webSocket, request);
+      // graphql-ws would write what a client did wrong to stderr; the client gets the protocol's code as it is
+      webSocket.removeAllListeners('error').on('error', () => {});
     });
   });
-  const serving = useServer(
-    {
-      execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
-      subscribe: async (args) => {
-        const { rootValue, socket } = args as EnvelopedArgs;
-        const result = await rootValue.subscribe(args);
-        return Symbol.asyncIterator in (result as object)
-          ? endable((ended) => paced(result as AsyncGenerator<ExecutionResult>, socket, ended))
-          : result;
-      },
-      onSubscribe: async (context, _id, params) => {
-        const { request, socket } = context.extra;
-        const enveloped = yoga.getEnveloped({ ...context, req: request, socket, params });
-        const args = {
-          schema: enveloped.schema,
-          operationName: params.operationName,
-          document: enveloped.parse(params.query),
-          variableValues: params.variables,
-          contextValue: await enveloped.contextFactory(),
-          rootValue: { execute: enveloped.execute, subscribe: enveloped.subscribe },
-          socket,
-        };
-        const errors = enveloped.validate(args.schema, args.document) as readonly GraphQLError[];
-        return errors.length ? errors : (args as unknown as ExecutionArgs);
-      },
-    },
-    sockets,
-  );
+  const serving = useServer(socketOperations(yoga, gate, paced), sockets);
   return {
     async dispose() {
       const cut = setTimeout(() => {

@@ -4,9 +4,9 @@ import type { EventDefinition } from '#libs/events/event.js';
 import { badInput } from '../errors.js';
 
 /** Values that one `in` or `notIn` may have. */
-const MAX_LIST = 1_000;
+export const MAX_LIST = 1_000;
 /** Depth of nested `and`, `or` and `not`. */
-const MAX_DEPTH = 10;
+export const MAX_DEPTH = 10;
 
 /** A `where` argument as GraphQL hands it over. */
 export type WhereInput = Readonly<Record<string, unknown>>;

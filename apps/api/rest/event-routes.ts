@@ -8,6 +8,7 @@ import {
 import { snakeCase } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { stemOf } from '../graphql/event-resolver.js';
+import type { Counted } from '../limits/counted.js';
 import { EventReads, PAGE_DEFAULT, type PageArguments, type ReadParts } from '../reads/event-reads.js';
 import { notFound } from './errors.js';
 import { eventStream } from './event-stream.js';
@@ -34,7 +35,11 @@ export interface EventRouteParts {
 }
 
 /** Every resource of an event type, all from its definition. */
-export function eventRoutes(event: EventDefinition, schema: GraphQLSchema, parts: ReadParts): Route[] {
+export function eventRoutes(
+  event: EventDefinition,
+  schema: GraphQLSchema,
+  parts: ReadParts & { readonly subscriptions: Counted },
+): Route[] {
   const stem = stemOf(event);
   const queries = schema.getQueryType()!.getFields();
   const fields = {
@@ -48,7 +53,7 @@ export function eventRoutes(event: EventDefinition, schema: GraphQLSchema, parts
   return [
     pageRoute(all),
     exportRoute(all),
-    eventStream(all),
+    eventStream(all, parts.subscriptions),
     oneRoute(all),
     statsRoute(event, schema, parts, `${path}-stats`),
   ];

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type GraphQLObjectType, getNamedType } from 'graphql';
+import { GraphQLError, type GraphQLObjectType, getNamedType } from 'graphql';
+import type { Counted } from '../limits/counted.js';
+import { openSubscription } from '../limits/subscription-limits.js';
 import type { SubscriptionArguments } from '../reads/event-reads.js';
 import type { EventRouteParts } from './event-routes.js';
 import { jsonWriter } from './json.js';
@@ -18,7 +20,7 @@ interface Changes {
 }
 
 /** The live feed as server-sent events: the id of each is its cursor, so that an EventSource goes on where it was by itself. */
-export function eventStream({ event, fields, reads, path }: EventRouteParts): Route {
+export function eventStream({ event, fields, reads, path }: EventRouteParts, subscriptions: Counted): Route {
   const type = getNamedType(fields.changes.type) as GraphQLObjectType;
   const write = jsonWriter(type);
   const textOf = (changes: Changes) => [`id: ${changes.cursor}\ndata: ${JSON.stringify(write(changes))}\n\n`];
@@ -36,20 +38,26 @@ export function eventStream({ event, fields, reads, path }: EventRouteParts): Ro
     async answer({ request, response, args }) {
       const last = lastEventId(request);
       const asked = { ...args, ...(last && { since: last }) } as unknown as SubscriptionArguments;
-      const messages = reads.changes(asked) as AsyncGenerator<Changes>;
-      // tells the place at once; an error comes instead of it, and is told with its status
-      const first = await messages.next();
-      begin(response);
-      if (request.method === 'HEAD' || first.done) await messages.return(undefined);
-      else {
-        for (const text of textOf(first.value)) response.write(text);
-        await pour(response, messages, { textOf, idle: { text: ': nothing new\n\n', ms: SILENCE_MS } });
+      const close = openSubscription(subscriptions);
+      if (close instanceof GraphQLError) throw close;
+      try {
+        const messages = reads.changes(asked) as AsyncGenerator<Changes>;
+        // tells the place at once; an error comes instead of it, and is told with its status
+        const first = await messages.next();
+        begin(response);
+        if (request.method === 'HEAD' || first.done) await messages.return(undefined);
+        else {
+          for (const text of textOf(first.value)) response.write(text);
+          await pour(response, messages, { textOf, idle: { text: ': nothing new\n\n', ms: SILENCE_MS } });
+        }
+        response.end();
+      } finally {
+        close();
       }
-      response.end();
     },
     tellError({ request, response }, { status, body }) {
       // on any status but 200 an EventSource gives up for good: one that comes back is told in a stream what will pass
-      const willPass = status === 503 && lastEventId(request) !== undefined;
+      const willPass = [429, 503].includes(status) && lastEventId(request) !== undefined;
       if (!response.headersSent && !willPass) return false;
       if (!response.headersSent) begin(response);
       response.end(`event: problem\ndata: ${JSON.stringify(body)}\n\n`);

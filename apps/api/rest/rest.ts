@@ -3,6 +3,7 @@ import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { events } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { badInput, maskError } from '../errors.js';
+import type { Counted } from '../limits/counted.js';
 import { type AllowedOrigins, isAllowed } from '../origins.js';
 import type { ReadParts } from '../reads/event-reads.js';
 import type { ProgressWatch } from '../reads/progress.js';
@@ -23,6 +24,8 @@ export interface RestOptions extends ReadParts {
   readonly progress: ProgressWatch;
   readonly logger: Logger;
   readonly corsOrigins: AllowedOrigins;
+  /** Where open streams are counted. */
+  readonly subscriptions: Counted;
 }
 
 /** Answers a request whose path is `/api` or below it. @returns whether it was. */
@@ -116,7 +119,7 @@ function setHeaders(request: IncomingMessage, response: ServerResponse, allowed:
   if (!origin || !isAllowed(origin, allowed)) return;
   response
     .setHeader('access-control-allow-origin', origin)
-    .setHeader('access-control-expose-headers', 'Link, Feed-Cursor, Retry-After');
+    .setHeader('access-control-expose-headers', 'Link, Feed-Cursor, Retry-After, X-Request-Id');
 }
 
 /** Whether a browser may send what it is about to; only a page of an allowed origin is told more than the methods. */

@@ -52,7 +52,7 @@ export function totalBridgedRoute(schema: GraphQLSchema, { database }: Pick<Read
       const condition = conditionOf(socketBridge, where);
       const request = { condition, groupBy: [], bucket: null, distinct: [], order: [], limit: 1 };
       const amounts = [{ kind: 'sum', column: amount }] as const;
-      const [all] = await readStats(database.statements, socketBridge, { ...request, amounts });
+      const [all] = await database.snapshot((tx) => readStats(tx, socketBridge, { ...request, amounts }));
       sendJson(response, 200, String(all!.sum.amount ?? 0n));
     },
   };
