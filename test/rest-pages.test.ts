@@ -287,7 +287,7 @@ test('an error that nobody foresaw is masked, with an id', async () => {
   try {
     const { status, body } = await get(other.url, EVENTS);
     expect([status, body.error.code]).toEqual([500, 'INTERNAL_SERVER_ERROR']);
-    expect(body.error.errorId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(body.error.requestId).toMatch(/^[0-9a-f-]{36}$/);
     expect(JSON.stringify(body)).not.toMatch(/socket_bridge_event|select/);
   } finally {
     await other.close();
