@@ -5,8 +5,8 @@ import { query } from './query.js';
 import { until } from './until.js';
 
 /**
- * How many rows and index entries of the events' table an API reads while `work` asks it. Nobody else may be connected to the
- * database: what Postgres counts of a connection is surely told when that has ended.
+ * How many rows and index entries of the events' table an API reads while `work` asks it. Nobody else may ask the database
+ * meanwhile: what Postgres counts of a connection is surely told when that has ended.
  */
 export async function rowsRead(
   databaseUrl: string,
@@ -22,8 +22,9 @@ export async function rowsRead(
 }
 
 async function countersOf(databaseUrl: string): Promise<number> {
+  // one that the pool was still making when it was closed stays, and has asked nothing
   const others = `select count(*) as n from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and query <> ''`;
   await until('the other connections to end', async () => {
     const [row] = await query<{ n: string }>(databaseUrl, others);
     return row!.n === '0';
