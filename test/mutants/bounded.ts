@@ -57,5 +57,14 @@ export const bounded: InvariantMutants = {
         by('rpc-answers', 'an answer beyond the size that memory allows is cut off as too many results'),
       ],
     },
+    {
+      name: 'writes a stream to a client that takes nothing',
+      file: 'apps/api/rest/pour.ts',
+      search: 'if (response.write(text) || (await isTaken(response, patienceMs))) continue;',
+      replace: 'if (response.write(text) || (await isTaken(response, patienceMs)) || true) continue;',
+      killers: [
+        by('rest-export', 'a client that stops reading is cut after its patience, and what it was told ends'),
+      ],
+    },
   ],
 };

@@ -87,5 +87,24 @@ export const feed: InvariantMutants = {
       replace: 'const { position, epoch } = await feedHead(this.parts.database.statements);',
       killers: [by('feed-delivery', 'a page and its `asOf` are of one moment, whatever is stored between')],
     },
+    {
+      name: 'an EventSource that comes back begins anew',
+      file: 'apps/api/rest/event-stream.ts',
+      search: '...(last && { since: last })',
+      replace: '...(last && {})',
+      killers: [
+        by(
+          'rest-stream',
+          'an EventSource whose server is restarted goes on where it was: nothing is lost, nothing told twice',
+        ),
+      ],
+    },
+    {
+      name: 'an export that broke off looks whole',
+      file: 'apps/api/rest/rest.ts',
+      search: 'if (call.response.headersSent) call.response.destroy();',
+      replace: 'if (call.response.headersSent) call.response.end();',
+      killers: [by('rest-export', 'an export whose database goes away breaks off: it never looks whole')],
+    },
   ],
 };

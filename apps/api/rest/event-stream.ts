@@ -23,7 +23,15 @@ interface Changes {
 export function eventStream({ event, fields, reads, path }: EventRouteParts, subscriptions: Counted): Route {
   const type = getNamedType(fields.changes.type) as GraphQLObjectType;
   const write = jsonWriter(type);
-  const textOf = (changes: Changes) => [`id: ${changes.cursor}\ndata: ${JSON.stringify(write(changes))}\n\n`];
+  // identical subscriptions get the same objects, so that each is written once
+  const texts = new WeakMap<Changes, readonly [string]>();
+  const textOf = (changes: Changes) => {
+    const known = texts.get(changes);
+    if (known) return known;
+    const text = [`id: ${changes.cursor}\ndata: ${JSON.stringify(write(changes))}\n\n`] as const;
+    texts.set(changes, text);
+    return text;
+  };
   return {
     path: `${path}/stream`,
     tag: event.name,
