@@ -13,7 +13,7 @@ const ROWS = 60_000;
 const FEW_ROWS = 50;
 const FEW_PAGES = 250;
 
-/** Columns without an index of their own; docs/stats.md says why. */
+/** Columns without an index of their own; docs/fast-reads.md says why. */
 const unindexed = new Set(['blockHash', 'txIndex', 'logIndex', 'amount']);
 
 describe.each(events.map((event) => [event.name, event] as const))('reads of %s', (_, event) => {

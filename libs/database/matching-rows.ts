@@ -19,7 +19,8 @@ export function matchingRows(
     : sql.table(event.table);
   const parts = [
     ...(includeRemoved ? [] : [sql`not t.removed`]),
-    // heights are indexed within each chain: said of all chains, a height needs a look-up in each and not the whole index
+    // heights are indexed within each chain: with the chains said, a height needs a look-up in each and not the whole index
+    // (Postgres 18 finds that by itself)
     ...(compares(all, 'blockNumber') && !compares(all, 'chainId')
       ? [sql`t.chain_id = any(array(select chain_id from chain))`]
       : []),

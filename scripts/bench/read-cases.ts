@@ -38,6 +38,7 @@ export async function readCases(database: Database, event: EventDefinition): Pro
     const { common, rare } = await valuesOf(database, event, column);
     cases.push(page(`${column.property} = common`, { [column.property]: { eq: common } }));
     cases.push(page(`${column.property} = rare`, { [column.property]: { eq: rare } }));
+    cases.push(page(`${column.property} in [rare]`, { [column.property]: { in: [rare] } }));
   }
   const week = new Date(Date.now() - 7 * DAY_MS);
   const { common, rare } = await valuesOf(database, event, columnOf(event, 'chainId'));
