@@ -82,7 +82,8 @@ function columnOf(event: EventDefinition, property: string): Column {
   return event.allColumns.find((c) => c.property === property)!;
 }
 
-function pageRequest(event: EventDefinition, where: WhereInput) {
+/** The first page of what a filter lets through, in the default order. */
+export function pageRequest(event: EventDefinition, where: WhereInput) {
   return {
     condition: conditionOf(event, where),
     includeRemoved: false,
