@@ -114,6 +114,12 @@ test.each([
     { to: { kind: 'uint256', refersTo: 'chain' } },
     /end in Id/,
   ],
+  ['an amount that is no number', { to: { kind: 'address', amountOf: 'address' } }, /kind must be uint256/],
+  [
+    'an amount of what is no token',
+    { value: { kind: 'uint256', amountOf: 'to' }, to: { kind: 'address' } },
+    /to, which is no column that refers to a token/,
+  ],
   ['an address on no chain', { to: { kind: 'address', onChain: 'nowhere' } }, /nowhere/],
   ['a number on a chain', { to: { kind: 'uint256', onChain: 'to' } }, /no address/],
   [

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { EventStats, type StatsArguments, type StatsFigures } from '#apps/api/reads/stats.js';
+import { EventStats, type StatsArguments, type StatsFigures, statsTerms } from '#apps/api/reads/stats.js';
 import { conditionOf, type WhereInput } from '#apps/api/reads/where.js';
 import type { RunningApi } from '#apps/api/server.js';
 import { conditionMatcher, type Row } from '#libs/database/condition.js';
 import { type Bucket, buckets, type StatsGroup } from '#libs/database/event-stats.js';
 import { fromSql } from '#libs/events/column.js';
+import { defineEvent } from '#libs/events/event.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
 import { generateRows } from '../scripts/bench/generated-rows.js';
 import { ask, askData, startTestApi } from './services/api.js';
@@ -168,6 +169,24 @@ test('a sum beyond 2^256 is served exactly', async () => {
       max: { amount: String(LARGEST) },
     },
   ]);
+});
+
+test('an event without amounts and addresses has counts only; a column named as an aggregate is refused', () => {
+  const declare = (property: string) =>
+    defineEvent({
+      name: 'Ping',
+      signature: `event Ping(uint256 ${property})`,
+      description: 'A test.',
+      columns: { [property]: { kind: 'uint256', description: 'A test.' } },
+    });
+  expect([...statsTerms(declare('nonce')).keys()]).toEqual([
+    'bucket',
+    'count',
+    'chainId',
+    'address',
+    'nonce',
+  ]);
+  expect(() => statsTerms(declare('count'))).toThrow(/Ping: a column has the name of an aggregate/);
 });
 
 test('nothing that matches is one group of none, or no group', async () => {

@@ -44,6 +44,9 @@ export function conditionSql(condition: Condition): RawBuilder<unknown> {
       return sql`(t.${sql.ref(condition.column.name)} ${sql.raw(operators[condition.with])} ${sqlValue(condition.column, condition.value)})`;
     case 'in': {
       const { column, values } = condition;
+      // an index gives the rows of one value in the order of pages, those of a list not
+      if (values.length === 1)
+        return conditionSql({ kind: 'compare', column, with: 'eq', value: values[0]! });
       const array = sql`${values.map((value) => toSql(column.kind, value))}::text[]::${comparedType(column)}[]`;
       return sql`(t.${sql.ref(column.name)} = any(${array}))`;
     }

@@ -3,7 +3,7 @@ import { type Column, type ColumnValue, fromSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { type Row, sqlValue } from './condition.js';
 import type { SqlExecutor } from './database.js';
-import { matchingRows, type RowFilter } from './matching-rows.js';
+import { isFixed, matchingRows, type RowFilter } from './matching-rows.js';
 
 /** One column of an order. */
 export interface OrderColumn {
@@ -51,9 +51,7 @@ export async function readPage(
 ): Promise<Row[]> {
   const { order, backwards, from, limit } = request;
   const directions = order.map((o) => ({ ...o, descending: o.descending !== backwards }));
-  const by = sql.join(
-    directions.map((o) => sql`t.${sql.ref(o.column.name)} ${sql.raw(o.descending ? 'desc' : 'asc')}`),
-  );
+  const by = sql.join(directions.map((o) => orderSql(event, request, o)));
   const within = (range: RawBuilder<unknown>) => sql`
     (select ${columnList(event)} from ${matchingRows(event, request)} and ${range} order by ${by} limit ${limit})`;
   const ranges = from ? rangesBehind(directions, from) : [sql`true`];
@@ -63,6 +61,23 @@ export async function readPage(
   );
   const read = rows.map((row) => rowOf(event, row));
   return backwards ? read.reverse() : read;
+}
+
+/**
+ * One column of the order. There are no nulls: where they would stand only tells Postgres which indexes it may follow. Where a
+ * filter has one value of an indexed column, the rows come from that column's index, and not from the one by time: that
+ * one is quicker while the value is frequent, and reads the whole table when it is no longer (a chain that stood still, a route
+ * that was closed), of which the planner knows nothing.
+ */
+function orderSql(
+  event: EventDefinition,
+  { condition, order }: PageRequest,
+  { column, descending }: OrderColumn,
+): RawBuilder<unknown> {
+  const isByTime = column === order[0]!.column && column.property === 'blockTimestamp';
+  const byNewest = isByTime && !event.allColumns.some((c) => c.indexed && isFixed(condition, c));
+  const [direction, nulls] = descending ? ['desc', 'nulls last'] : ['asc', 'nulls first'];
+  return sql`t.${sql.ref(column.name)} ${sql.raw(byNewest ? `${direction} ${nulls}` : direction!)}`;
 }
 
 /** The row of a key, removed or not, or null. */

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import type { Column } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { type Condition, conditionSql } from './condition.js';
 
@@ -19,7 +20,8 @@ export function matchingRows(
     : sql.table(event.table);
   const parts = [
     ...(includeRemoved ? [] : [sql`not t.removed`]),
-    // heights are indexed within each chain: said of all chains, a height needs a look-up in each and not the whole index
+    // heights are indexed within each chain: with the chains said, a height needs a look-up in each and not the whole index
+    // (Postgres 18 finds that by itself)
     ...(compares(all, 'blockNumber') && !compares(all, 'chainId')
       ? [sql`t.chain_id = any(array(select chain_id from chain))`]
       : []),
@@ -35,6 +37,14 @@ function compares(all: readonly Condition[], property: string): boolean {
 /** The conditions that must all hold. */
 export function conjuncts(condition: Condition): Condition[] {
   return condition.kind === 'and' ? condition.of.flatMap(conjuncts) : [condition];
+}
+
+/** Whether a condition lets only one value of a column through, as far as its conjuncts say so. */
+export function isFixed(condition: Condition, column: Column): boolean {
+  return conjuncts(condition).some((c) => {
+    if (c.kind === 'in') return c.column === column && c.values.length === 1;
+    return c.kind === 'compare' && c.column === column && c.with === 'eq';
+  });
 }
 
 /**

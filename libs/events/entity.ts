@@ -12,7 +12,7 @@ const eventKey = ['chainId', 'txHash', 'logIndex'] as const;
  * Rows are written and read by libs/database with plain SQL; the entity is what migrations and `checkSchema` go by.
  */
 function entityOf(event: EventDefinition): EntitySchema {
-  const index = (suffix: string, columns: readonly { name: string; sort?: 'DESC' }[]) => ({
+  const index = (suffix: string, columns: readonly { name: string; sort?: 'DESC'; nulls?: 'LAST' }[]) => ({
     name: `${event.table}_${suffix}`,
     properties: columns.map((c) => c.name),
     // given for a plain index too, they would never equal what Postgres tells of it
@@ -25,7 +25,8 @@ function entityOf(event: EventDefinition): EntitySchema {
     properties: Object.fromEntries(event.allColumns.map((column) => [column.property, propertyOf(column)])),
     indexes: [
       // the default order of pages begins with the time; the few rows of one moment are sorted (the index is a third the size so)
-      index('newest', [{ name: 'blockTimestamp', sort: 'DESC' }]),
+      // there are no nulls; `nulls last` keeps it apart from the indexes below (see `readPage`)
+      index('newest', [{ name: 'blockTimestamp', sort: 'DESC', nulls: 'LAST' }]),
       // the order within a chain; reorgs and moves of finality look rows up by height
       index(
         'block',

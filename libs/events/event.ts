@@ -133,7 +133,9 @@ function assertAmount(event: string, { property, kind, amountOf }: Column, colum
   if (amountOf === null) return;
   const fail = (what: string) => new Error(`${event}: column ${property} is an amount${what}`);
   if (kind !== 'uint256') throw fail(': its kind must be uint256');
-  if (!columns.some((one) => one.property === amountOf && one.refersTo === 'token'))
+  const isToken = columns.some((one) => one.property === amountOf && one.refersTo === 'token');
+  // of a token's own events: the contract that emitted them
+  if (!isToken && amountOf !== 'address')
     throw fail(` of ${amountOf}, which is no column that refers to a token`);
 }
 

@@ -87,10 +87,16 @@ function columnSql(event: EventDefinition, column: Column): RawBuilder<unknown> 
   const hash = sql`sha256(convert_to(${column.name} || ${rank}, 'UTF8'))`;
   if (column.amountOf) return sql`floor(power(10::float8, random() * 24))::numeric(78,0)`;
   if (column.kind === 'address') return sql`substring(${hash} from 1 for 20)`;
-  if (column.kind === 'text') return sql`${`${column.name} `} || ${rank}`;
+  if (column.kind === 'text') return sql`(${texts(column)}::text[])[${rank}]`;
   if (column.kind === 'uint256' || column.kind === 'safeInt') return rank;
   if (column.kind === 'boolean') return sql`${rank} = 1`;
   return column.kind === 'timestamp' ? sql`r.at` : hash;
+}
+
+/** Texts as filters read them. */
+function texts({ name, filter }: Column): string[] {
+  const written = Array.from({ length: cardinality.text! }, (_, i) => `${name} ${i + 1}`);
+  return filter ? written.map(filter.read) : written;
 }
 
 /** What every event has. */

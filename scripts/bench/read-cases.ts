@@ -38,6 +38,7 @@ export async function readCases(database: Database, event: EventDefinition): Pro
     const { common, rare } = await valuesOf(database, event, column);
     cases.push(page(`${column.property} = common`, { [column.property]: { eq: common } }));
     cases.push(page(`${column.property} = rare`, { [column.property]: { eq: rare } }));
+    cases.push(page(`${column.property} in [rare]`, { [column.property]: { in: [rare] } }));
   }
   const week = new Date(Date.now() - 7 * DAY_MS);
   const { common, rare } = await valuesOf(database, event, columnOf(event, 'chainId'));
@@ -81,7 +82,8 @@ function columnOf(event: EventDefinition, property: string): Column {
   return event.allColumns.find((c) => c.property === property)!;
 }
 
-function pageRequest(event: EventDefinition, where: WhereInput) {
+/** The first page of what a filter lets through, in the default order. */
+export function pageRequest(event: EventDefinition, where: WhereInput) {
   return {
     condition: conditionOf(event, where),
     includeRemoved: false,

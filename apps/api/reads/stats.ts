@@ -10,7 +10,7 @@ import {
   type StatsTerm,
 } from '#libs/database/event-stats.js';
 import { feedHead } from '#libs/database/feed-log.js';
-import { conjuncts } from '#libs/database/matching-rows.js';
+import { conjuncts, isFixed } from '#libs/database/matching-rows.js';
 import type { Column, ColumnValue } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { badInput } from '../errors.js';
@@ -183,14 +183,6 @@ export class EventStats {
 
 function isAmount<T extends { kind: string }>(term: T): term is T & { column: Column } {
   return (amountFunctions as readonly string[]).includes(term.kind);
-}
-
-/** Whether a condition lets only one value of a column through, as far as its conjuncts say so. */
-function isFixed(condition: Condition, column: Column): boolean {
-  return conjuncts(condition).some((c) => {
-    if (c.kind === 'in') return c.column === column && new Set(c.values).size <= 1;
-    return c.kind === 'compare' && c.column === column && c.with === 'eq';
-  });
 }
 
 function assertBucket(bucket: Bucket | null, condition: Condition): void {

@@ -1,7 +1,7 @@
 import { Migration } from '@mikro-orm/migrations';
 
-export class Migration20261125184123_read_indexes extends Migration {
-  override name = 'Migration20261125184123_read_indexes';
+export class Migration20261125191227_read_indexes extends Migration {
+  override name = 'Migration20261125191227_read_indexes';
 
   override up(): void | Promise<void> {
     this.addSql(`drop index "socket_bridge_event_newest";`);
@@ -15,7 +15,7 @@ export class Migration20261125184123_read_indexes extends Migration {
       `create index "socket_bridge_event_metadata" on "socket_bridge_event" ("metadata", "block_timestamp" DESC);`,
     );
     this.addSql(
-      `create index "socket_bridge_event_newest" on "socket_bridge_event" ("block_timestamp" DESC);`,
+      `create index "socket_bridge_event_newest" on "socket_bridge_event" ("block_timestamp" DESC nulls LAST);`,
     );
   }
 
