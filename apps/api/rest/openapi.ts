@@ -17,8 +17,16 @@ export function openApiDocument(routes: readonly Route[]): object {
     },
     servers: [{ url: '/' }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
+    // a key is needed only where API_KEYS is set
+    security: [{}, { bearer: [] }, { apiKey: [] }],
     paths,
-    components: { schemas: { ...schemas.all, Error: errorSchema } },
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+      },
+      schemas: { ...schemas.all, Error: errorSchema },
+    },
   };
 }
 
