@@ -97,6 +97,20 @@ describe('with API keys', () => {
     }
   });
 
+  test('REST is open to a key, and tells others in its own form', async () => {
+    const path = `${api.url}/api/socket-bridge-events`;
+    const refused = await fetch(path);
+    expect(refused.status).toBe(401);
+    expect(await refused.json()).toMatchObject({
+      error: { code: 'UNAUTHENTICATED', requestId: expect.any(String) },
+    });
+    const asked = await fetch(path, { headers: { 'x-api-key': keys[0]! } });
+    expect([asked.status, asked.headers.get('x-request-id')]).toEqual([200, expect.any(String)]);
+    expect((await fetch(`${path}/stream`)).status).toBe(401);
+    for (const page of ['/api/docs', '/api/openapi.json'])
+      expect((await fetch(`${api.url}${page}`)).status).toBe(200);
+  });
+
   test('a key may come as X-API-Key, and in the headers of a WebSocket; a wrong one there is refused at once', async () => {
     const asked = await fetch(`${api.url}/graphql?query={chains{id}}`, {
       headers: { 'x-api-key': keys[1]! },

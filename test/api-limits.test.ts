@@ -187,6 +187,15 @@ test('a page of as many rows as it may have, with every field, is within the lim
   expect(errors).toBeUndefined();
 });
 
+test('as many groups as stats may have, with every field, are within the limits', async () => {
+  const stats = await everyField('SocketBridgeStats');
+  const { errors } = await ask(
+    api.url,
+    `{ socketBridgeStats(first: ${limits.pageMax}, groupBy: [chainId, token]) ${stats} }`,
+  );
+  expect(errors).toBeUndefined();
+});
+
 test('introspection that goes in circles is refused', async () => {
   const { errors } = await ask(
     api.url,
@@ -369,6 +378,11 @@ describe('with small limits', () => {
     const refused = await stream('127.0.0.1').opened;
     expect(refused.status).toBe(429);
     expect(await refused.text()).toMatch(/TOO_MANY_SUBSCRIPTIONS/);
+    const rest = await fetch(`${small.url}/api/socket-bridge-events/stream`);
+    expect(rest.status).toBe(429);
+    expect(await rest.json()).toMatchObject({
+      error: { message: expect.stringMatching(/You have 2/), code: 'TOO_MANY_SUBSCRIPTIONS' },
+    });
     const other = stream('192.0.2.4');
     expect((await other.opened).status).toBe(200);
     const beyond = await stream('192.0.2.5').opened;

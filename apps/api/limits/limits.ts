@@ -19,7 +19,7 @@ export const limits = {
   queryDepth: 10,
   /** As many panels of a dashboard in one request; more of them belong into several. */
   queryAliases: 20,
-  /** Fields of the answer: one page of 1000 rows with every field, as nodes and as edges. */
+  /** Fields of the answer: one page of 1000 rows with every field, as nodes and as edges, is some 82 000; it takes 0.15 s of one core. */
   queryCost: 100_000,
   /** One request more is counted per so many fields of its answer, and per so many bytes that it has. */
   fieldsPerRequest: 1_000,

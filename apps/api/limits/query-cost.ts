@@ -2,6 +2,7 @@ import {
   type ExecutionArgs,
   GraphQLError,
   type GraphQLField,
+  type GraphQLSchema,
   getNamedType,
   getNullableType,
   getOperationAST,
@@ -15,26 +16,42 @@ import { refusal } from './refusals.js';
 
 /** Arguments that say how many rows a field brings. */
 const SIZES = ['first', 'last', 'batchSize'] as const;
-/** Lists within a page: as long as its size says, which is counted already. */
-const LISTS_OF_PAGES = new Set(['nodes', 'edges', 'changes']);
+
+const hasSize = (field: GraphQLField<unknown, unknown>) =>
+  field.args.some(({ name }) => SIZES.some((size) => size === name));
+
+const pages = new WeakMap<GraphQLSchema, ReadonlySet<string>>();
+
+/** Names of the types of pages (connections, messages, stats): their lists are as long as the page's size says. */
+function pageTypes(schema: GraphQLSchema): ReadonlySet<string> {
+  const known = pages.get(schema);
+  if (known) return known;
+  const fields = Object.values(schema.getTypeMap())
+    .filter(isObjectType)
+    .flatMap((type) => Object.values(type.getFields()));
+  const found = new Set(fields.filter(hasSize).map((field) => getNamedType(field.type).name));
+  pages.set(schema, found);
+  return found;
+}
 
 /**
  * What a query costs: the number of fields that its answer has if every page is full. Introspection costs nothing here;
  * graphql's own rules bound it.
  */
-function costOfField({ type, field, args, childComplexity }: ComplexityEstimatorArgs): number {
+function costOfField(schema: GraphQLSchema, asked: ComplexityEstimatorArgs): number {
+  const { type, field, childComplexity } = asked;
   if (type.name.startsWith('__') || field.name.startsWith('__')) return 0;
-  return 1 + rowsOf(field, args) * childComplexity;
+  return 1 + rowsOf(schema, asked) * childComplexity;
 }
 
-function rowsOf(field: GraphQLField<unknown, unknown>, args: Record<string, unknown>): number {
-  if (field.args.some(({ name }) => SIZES.some((size) => size === name))) {
+function rowsOf(schema: GraphQLSchema, { type, field, args }: ComplexityEstimatorArgs): number {
+  if (hasSize(field)) {
     const asked = SIZES.map((size) => args[size]).find((n) => typeof n === 'number') ?? limits.pageDefault;
     // a size that no page may have is told by the reads, in their words
     return Math.min(Math.max(asked as number, 0), limits.pageMax);
   }
   const isList = isListType(getNullableType(field.type)) && isObjectType(getNamedType(field.type));
-  return isList && !LISTS_OF_PAGES.has(field.name) ? limits.listLength : 1;
+  return isList && !pageTypes(schema).has(type.name) ? limits.listLength : 1;
 }
 
 /** What an operation that was validated costs, or why it must not be executed. */
@@ -56,7 +73,7 @@ function reckonedCost(args: ExecutionArgs): number | GraphQLError {
       query: args.document,
       operationName: args.operationName ?? undefined,
       variables: { ...args.variableValues },
-      estimators: [costOfField],
+      estimators: [(asked) => costOfField(args.schema, asked)],
       // fragments that spread fragments make many fields of few words
       maxQueryNodes: limits.queryTokens,
     });
