@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, expect, inject, test } from 'vitest';
 import WebSocket from 'ws';
-import { paced } from '#apps/api/graphql/web-socket.js';
+import { paced } from '#apps/api/graphql/pacing.js';
 import { Database } from '#libs/database/database.js';
 import { reportState } from '#libs/database/ledger.js';
 import { ask, askData, Follower, startTestApi } from './services/api.js';
