@@ -161,7 +161,7 @@ test('a client that does not read is sent no more, and closed with a code of its
   for await (const message of paced(endless(), full, new AbortController().signal, 100))
     received.push(message);
   expect({ received, pulled, ended }).toEqual({ received: [1], pulled: 1, ended: true });
-  expect(closes).toEqual([[4409, expect.stringMatching(/cursor/)]]);
+  expect(closes).toEqual([[4410, expect.stringMatching(/cursor/)]]);
 });
 
 test('a taken port is told with what to do', async () => {

@@ -20,7 +20,7 @@ import { type EntryRows, KEPT_ROWS_PER_ENTRY, KeptEntries, unkept } from './kept
 const LOOK_MS = 1_000;
 /** A feed that has not been read for this long is not live any more. */
 const STALE_MS = 15_000;
-/** Closing waits this long for a look that is under way. */
+/** Closing waits this long for what is under way. */
 const LAST_LOOK_MS = 2_000;
 /** Entries that are read at a time. */
 const ENTRIES_PER_READ = 100;
@@ -149,9 +149,9 @@ export class CommitFeed {
     this.closed = true;
     if (this.timer) clearInterval(this.timer);
     for (const done of [...this.waiting]) done();
-    await this.ringing?.then((stop) => stop()).catch(() => {});
-    // a database that hangs must not hold the process up
-    await Promise.race([this.looking, delay(LAST_LOOK_MS, undefined, { ref: false })]);
+    const deaf = this.ringing?.then((stop) => stop()).catch(() => {});
+    // a database that hangs, or a broker that died, must not hold the process up
+    await Promise.race([Promise.all([deaf, this.looking]), delay(LAST_LOOK_MS, undefined, { ref: false })]);
   }
 
   private async listen(arriving: Promise<Doorbell> | Doorbell): Promise<void> {

@@ -10,8 +10,8 @@ export interface PacedSocket {
 
 /** A WebSocket that doesn't take what is sent is asked to wait at this many bytes, and closed after some time. */
 const SOCKET_BUFFER_BYTES = 256_000;
-/** Close code for a client that doesn't read: it may come back with its last cursor. */
-const SLOW_CLIENT_CODE = 4_409;
+/** Close code for a client that doesn't read: it may come back with its last cursor. None of those that graphql-ws takes for fatal. */
+const SLOW_CLIENT_CODE = 4_410;
 
 /**
  * Pulls the next message only when the socket has taken the ones before; a client that doesn't read is closed.
