@@ -1,30 +1,67 @@
 import '#libs/telemetry/node-version.js';
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
 import { benchReads } from './bench/reads.js';
+import { runClients } from './bench/stream-clients.js';
+import { benchSubscribers } from './bench/subscribers.js';
 import { withMigratedDatabase } from './empty-database.js';
 
 /*
  * npm run bench -- reads [--rows 1000000] [--database postgresql://…]: how each kind of read is carried out on generated rows. Without a
  * database it starts one of its own; a given one must be empty, or filled by an earlier run with the same number of rows.
+ *
+ * npm run bench -- subscribers [--subscribers 2000] [--rate 200] [--minutes 5]: subscribers of one API process while events are stored;
+ * needs a RabbitMQ at RABBITMQ_URL, and starts a Postgres of its own.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rows: { type: 'string', default: '1000000' }, database: { type: 'string' } },
+  options: {
+    rows: { type: 'string', default: '1000000' },
+    database: { type: 'string' },
+    subscribers: { type: 'string', default: '2000' },
+    rate: { type: 'string', default: '200' },
+    minutes: { type: 'string', default: '5' },
+    url: { type: 'string', default: '' },
+  },
 });
-if (positionals.join() !== 'reads' || !/^[1-9]\d{3,8}$/.test(values.rows)) {
-  process.stderr.write(
-    'npm run bench -- reads [--rows 1000000] [--database postgresql://…]; at least 1000 rows\n',
-  );
-  process.exit(2);
-}
-const run = (database: Database) => benchReads(database, Number(values.rows));
-if (values.database) {
+
+async function reads(): Promise<void> {
+  const run = (database: Database) => benchReads(database, Number(values.rows));
+  if (!values.database) return withMigratedDatabase(run);
   const database = Database.open(values.database);
   await migrate(database);
   await run(database);
   await database.close();
-} else {
-  await withMigratedDatabase(run);
+}
+
+function subscribers(rabbitmqUrl: string): Promise<void> {
+  const [count, rate, minutes] = [values.subscribers, values.rate, values.minutes].map(Number);
+  const wanted = { subscribers: count!, rate: rate!, minutes: minutes!, rabbitmqUrl };
+  return withMigratedDatabase((database, databaseUrl) =>
+    benchSubscribers(database, { ...wanted, databaseUrl }),
+  );
+}
+
+/** The subscribers' process. */
+async function subscriberClients(): Promise<void> {
+  const written = once(process, 'SIGUSR2').then(() => {});
+  const ready = () => void process.stdout.write('ready\n');
+  const { url, database: databaseUrl = '' } = values;
+  const figures = await runClients({ url, databaseUrl, count: Number(values.subscribers), ready, written });
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+}
+
+const rabbitmqUrl = process.env.RABBITMQ_URL;
+const isNumber = [values.subscribers, values.rate, values.minutes].every((value) => Number(value) > 0);
+if (positionals.join() === 'reads' && /^[1-9]\d{3,8}$/.test(values.rows)) await reads();
+else if (positionals.join() === 'subscribers' && rabbitmqUrl && isNumber) await subscribers(rabbitmqUrl);
+else if (positionals.join() === 'subscriber-clients' && isNumber) await subscriberClients();
+else {
+  process.stderr.write(
+    `npm run bench -- reads [--rows 1000000] [--database postgresql://…]; at least 1000 rows
+RABBITMQ_URL=amqp://… npm run bench -- subscribers [--subscribers 2000] [--rate 200] [--minutes 5]\n`,
+  );
+  process.exit(2);
 }

@@ -7,14 +7,16 @@ import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
 
 /** Runs `work` on a database of its own to which all migrations are applied. */
-export async function withMigratedDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+export async function withMigratedDatabase<T>(
+  work: (database: Database, url: string) => Promise<T>,
+): Promise<T> {
   // a path that isn't there yet: as root, Postgres's user could not enter a private folder of ours
   const dir = join(tmpdir(), `event-monitor-schema-${randomUUID()}`);
   const postgres = await startEmbeddedPostgres({ dir, settings: { fsync: 'off' } });
   try {
     const database = Database.open(postgres.url);
     await migrate(database);
-    const result = await work(database);
+    const result = await work(database, postgres.url);
     await database.close();
     return result;
   } finally {

@@ -142,7 +142,8 @@ ${table(socketRows)}
 | 4403 | no valid API key | with a key |
 | 4406 | another subprotocol than graphql-transport-ws | after mending the client |
 | 4408 | no \`connection_init\` in time | at once |
-| 4409 | the client did not read for 30 s, or used the id of an operation twice | with the last cursor |
+| 4409 | the id of an operation was used twice | after mending the client |
+| 4410 | the client did not read for 30 s | with the last cursor |
 | 4429 | a second \`connection_init\` | after mending the client |
 
 An upgrade is refused with 401, 403 (an origin that may not call), 404 or 429, and a body like that of a request.

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, expect, inject, test } from 'vitest';
 import WebSocket from 'ws';
-import { paced } from '#apps/api/graphql/web-socket.js';
+import { paced } from '#apps/api/graphql/pacing.js';
 import { Database } from '#libs/database/database.js';
 import { reportState } from '#libs/database/ledger.js';
 import { ask, askData, Follower, startTestApi } from './services/api.js';
@@ -161,7 +161,7 @@ test('a client that does not read is sent no more, and closed with a code of its
   for await (const message of paced(endless(), full, new AbortController().signal, 100))
     received.push(message);
   expect({ received, pulled, ended }).toEqual({ received: [1], pulled: 1, ended: true });
-  expect(closes).toEqual([[4409, expect.stringMatching(/cursor/)]]);
+  expect(closes).toEqual([[4410, expect.stringMatching(/cursor/)]]);
 });
 
 test('a taken port is told with what to do', async () => {

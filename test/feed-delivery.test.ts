@@ -7,6 +7,7 @@ import { afterEach, expect, inject, test } from 'vitest';
 import { changesSince } from '#apps/api/feed/changes.js';
 import { CommitFeed } from '#apps/api/feed/commit-feed.js';
 import { endable } from '#apps/api/feed/endable.js';
+import { LiveReaders } from '#apps/api/feed/live-reader.js';
 import type { RunningApi } from '#apps/api/server.js';
 import { startEmbeddedPostgres } from '#apps/local/embedded-postgres.js';
 import { ledgerId } from '#libs/database/ledger.js';
@@ -234,9 +235,9 @@ test('a subscription that waits for a change ends at once when its client has go
     since: { position: 1, key: null },
     epoch: await ledgerId(ledger.database.statements),
   } as const;
-  const changes = endable((ended) =>
-    changesSince({ feed, database: ledger.database }, { ...request, ended }),
-  );
+  const parts = { feed, database: ledger.database };
+  const live = new LiveReaders(feed);
+  const changes = endable((ended) => changesSince({ ...parts, live }, { ...request, ended }));
   await changes.next();
   const waiting = changes.next();
   await changes.return(undefined);

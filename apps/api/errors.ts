@@ -9,6 +9,11 @@ export function badInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
 }
 
+/** The changes behind a feed cursor can't be told any more; `message` says why and how to go on. */
+export function cursorExpired(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'CURSOR_EXPIRED' } });
+}
+
 /**
  * Turns what a resolver threw into what a client may see: GraphQL's own errors and ours pass, everything else is masked and
  * logged with the request's id, which the client gets, too.

@@ -63,10 +63,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const endMeasuring = measureChains(progress);
   const close = async () => {
     endMeasuring();
-    progress.stop();
     // the sockets first: their clients see 1001, which says to come back, before their subscriptions end
     const disposed = sockets.dispose();
-    await Promise.all([feed.close(), disposed]);
+    await Promise.all([feed.close(), progress.stop(), disposed]);
   };
   let closing: Promise<void> | null = null;
   return {

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { startApi } from '#apps/api/server.js';
 import { ChainCondition } from '#apps/fetcher/chain-condition.js';
 import { followChain } from '#apps/fetcher/fetcher.js';
+import { retainFeed } from '#apps/worker/feed-retention.js';
 import { Worker } from '#apps/worker/worker.js';
 import type { Broker } from '#libs/broker/broker.js';
 import { createInProcessBroker } from '#libs/broker/in-process.js';
@@ -44,6 +45,7 @@ await runProcess(async (stop) => {
   const demo = config.chain ? null : await startDemoChain(dataDirectory, eventNames, logger);
   const chain = config.chain ?? demo!.config;
   const worker = await Worker.start({ database, broker, logger });
+  const stopRetaining = retainFeed({ database, logger }, config.feedRetentionDays);
   const http = await HealthServer.listen(config);
   http.check('postgres', () => databaseProblem(database));
   http.check('storing', () => worker.problem(chain.stalledAfterMs));
@@ -60,7 +62,7 @@ await runProcess(async (stop) => {
   hideStatus();
   await Promise.all([api.close(), http.close()]);
   await fetching;
-  await worker.stop();
+  await Promise.all([worker.stop(), stopRetaining()]);
   await broker.close();
   await demo?.close();
   await Promise.all([reads.close(), database.close()]);

@@ -14,6 +14,9 @@ const DEFAULT_STALLED_AFTER_SECONDS = 60;
 /** Chains that prove themselves to another one move finality in steps of up to an hour. */
 const DEFAULT_FINALITY_STALLED_AFTER_SECONDS = 7_200;
 
+/** Longer than any client is away that would not rather read a page; some 100 bytes for each commit. */
+const DEFAULT_FEED_RETENTION_DAYS = 30;
+
 export interface DatabaseConfig {
   readonly databaseUrl: string;
 }
@@ -164,6 +167,8 @@ export type FetcherConfig = ServiceConfig & ChainConfig;
 export interface WorkerConfig extends ServiceConfig {
   /** With messages in hand and none stored for this long it isn't ready. */
   readonly stalledAfterMs: number;
+  /** Null: the commit log is kept for ever. */
+  readonly feedRetentionDays: number | null;
 }
 
 const readMigrate = (env: EnvReader): DatabaseConfig & LogConfig => ({
@@ -172,10 +177,15 @@ const readMigrate = (env: EnvReader): DatabaseConfig & LogConfig => ({
 });
 const readStalledAfterMs = (env: EnvReader): number =>
   env.withDefault(settings.stalledAfter, DEFAULT_STALLED_AFTER_SECONDS) * 1_000;
+const readFeedRetention = (env: EnvReader): number | null => {
+  const days = env.withDefault(settings.feedRetention, DEFAULT_FEED_RETENTION_DAYS);
+  return days === 'forever' ? null : days;
+};
 const readWorker = (env: EnvReader): WorkerConfig => ({
   ...readService(env),
   ...readHealth(env),
   stalledAfterMs: readStalledAfterMs(env),
+  feedRetentionDays: readFeedRetention(env),
 });
 const readApiProcess = (env: EnvReader): ServiceConfig & ApiConfig => ({
   ...readService(env),
@@ -192,6 +202,7 @@ const readLocal = (env: EnvReader, knownEvents: readonly string[], wantsChain: b
   rabbitmqUrl: env.optional({ ...settings.rabbitmqUrl, unset: 'queues in the process' }) ?? null,
   queuePrefix: env.withDefault(settings.queuePrefix, 'event-monitor'),
   dataDirectory: env.withDefault(settings.dataDirectory, '.data'),
+  feedRetentionDays: readFeedRetention(env),
   logLevel: env.withDefault(settings.logLevel, 'warn' as const),
   chain: wantsChain ? readChain(env, knownEvents) : null,
 });

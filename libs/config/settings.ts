@@ -173,6 +173,14 @@ export const confirmations = {
   ...wholeNumber('CONFIRMATIONS', 0, 1_000_000, 'If set, the block this far below the head counts as final.'),
   unset: "the node's `finalized` tag; where it has none, the chain list's depth",
 };
+export const feedRetention: Variable<number | 'forever'> = {
+  name: 'FEED_RETENTION_DAYS',
+  description:
+    'Days that the commit log is kept: a subscriber may come back with a cursor as old as that. Rows stay for ever.',
+  rule: 'a whole number from 1 to 36500, or forever',
+  parse: (value) =>
+    value.toLowerCase() === 'forever' ? 'forever' : wholeNumber('', 1, 36_500, '').parse(value),
+};
 export const dataDirectory = text('DATA_DIR', 'Folder of the embedded database and the simulated chain.');
 
 /** @param known names of the event registry. */

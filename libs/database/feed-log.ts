@@ -61,18 +61,29 @@ export async function entriesAfter(
   });
 }
 
-/** Finality as of a position: the `to` of the chain's last finality entry at or before it; null when there is none. */
+/**
+ * Finality as of a position: the `to` of the chain's last finality entry at or before it; a block of null when there is none.
+ * @returns null when the entry at that position isn't stored any more: then what was final as of it isn't known either.
+ */
 export async function finalityAsOf(
   executor: SqlExecutor,
   chainId: number,
   position: number,
-): Promise<number | null> {
+): Promise<{ block: number | null } | null> {
   const { rows } = await sql<{ to_block: string | null }>`
-    select to_block from feed_commit
-    where chain_id = ${chainId} and kind = 'finality' and position <= ${position}
-    order by position desc limit 1`.execute(executor);
-  const block = rows[0]?.to_block ?? null;
-  return block === null ? null : Number(block);
+    select (select to_block from feed_commit
+      where chain_id = ${chainId} and kind = 'finality' and position <= ${position}
+      order by position desc limit 1) as to_block
+    from feed_commit where position = ${position}`.execute(executor);
+  if (!rows[0]) return null;
+  const { to_block: block } = rows[0];
+  return { block: block === null ? null : Number(block) };
+}
+
+/** Whether an entry is still stored. Entries are pruned from the first one on: what was read of it and behind it before was whole. */
+export async function isStored(executor: SqlExecutor, position: number): Promise<boolean> {
+  const { rows } = await sql`select 1 from feed_commit where position = ${position}`.execute(executor);
+  return rows.length > 0;
 }
 
 /** Rows whose last touch was this write, in the order of blocks, behind `after`; a row touched again has left it. */
@@ -94,7 +105,7 @@ export async function rowsOfWrite(
 
 /**
  * Rows that became final by this entry: of its heights, last touched at an earlier position, in the chain. Those touched
- * at a later one are told there.
+ * at a later one are told there. Entries of earlier positions may have been pruned, so it asks for a later one.
  */
 export async function rowsOfFinality(
   executor: SqlExecutor,
@@ -104,8 +115,8 @@ export async function rowsOfFinality(
   limit: number,
 ): Promise<Row[]> {
   const condition = sql`t.chain_id = ${entry.chainId} and t.block_number > ${entry.from ?? -1} and t.block_number <= ${entry.to ?? -1}
-    and not t.removed and exists (select 1 from feed_commit f where f.write_id = t.write_id
-      and f.chain_id = t.chain_id and f.event = ${event.name} and f.position < ${entry.position})`;
+    and not t.removed and not exists (select 1 from feed_commit f where f.write_id = t.write_id
+      and f.chain_id = t.chain_id and f.event = ${event.name} and f.position > ${entry.position})`;
   return rowsWhere(executor, event, condition, after, limit);
 }
 

@@ -104,7 +104,7 @@ export class PostgresLedger implements Ledger {
     const real = writeEntry(entry);
     const final = finalOnly ? await finalityAsOf(statements, CHAIN_ID, entry.position) : null;
     const rows = (await rowsOfWrite(statements, socketBridge, real, behind, ALL_ROWS)).map(rowOf);
-    const told = finalOnly ? rows.filter((row) => !row.removed && row.number <= (final ?? -1)) : rows;
+    const told = finalOnly ? rows.filter((row) => !row.removed && row.number <= (final?.block ?? -1)) : rows;
     return { rows: told.slice(0, limit), last: told.length <= limit };
   }
 

@@ -5,6 +5,15 @@ const anyCursor = by(
   'a subscriber that comes back with any of its cursors, to any instance, gets every change once',
 );
 
+const together = by(
+  'feed-shared',
+  'subscribers that share a reader, each at its own pace, get what one alone would get',
+);
+const pruned = by(
+  'feed-retention',
+  'after pruning, whoever is not behind it gets every change, and finality as of each position',
+);
+
 export const feed: InvariantMutants = {
   invariant: 'I5',
   mutants: [
@@ -24,9 +33,9 @@ export const feed: InvariantMutants = {
     },
     {
       name: 'a cursor within a position counts as behind it',
-      file: 'apps/api/feed/changes.ts',
-      search: 'this.move({ position: entry.position - 1, key: rowKey(row) });',
-      replace: 'this.move({ position: entry.position, key: null });',
+      file: 'apps/api/feed/changes-reader.ts',
+      search: 'this.place = here;',
+      replace: 'this.place = { position: entry.position, key: null };',
       killers: [anyCursor],
     },
     {
@@ -46,16 +55,47 @@ export const feed: InvariantMutants = {
     {
       name: 'tells, when finality moves, rows that were touched later',
       file: 'libs/database/feed-log.ts',
-      search: 'and f.event = ${event.name} and f.position < ${entry.position})',
-      replace: 'and f.event = ${event.name})',
+      search: 'and f.event = ${event.name} and f.position > ${entry.position})',
+      replace: 'and f.event = ${event.name} and f.position > ${entry.position + 1_000})',
       killers: [anyCursor],
     },
     {
       name: 'tells no removal of a row that no longer matches',
-      file: 'apps/api/feed/changes.ts',
+      file: 'apps/api/feed/changes-reader.ts',
       search: '(row.revision as number) > 0 ?',
       replace: '(row.revision as number) > 1_000 ?',
       killers: [anyCursor],
+    },
+    {
+      name: 'takes shared batches wherever it stands',
+      file: 'apps/api/feed/changes.ts',
+      search: 'if (comparePlaces(from, own.place) === 0) {',
+      replace: 'if (comparePlaces(from, own.place) !== null) {',
+      killers: [together],
+    },
+    {
+      name: 'goes on with what is left in the shared reader when it was too slow',
+      file: 'apps/api/feed/live-reader.ts',
+      search: 'while (!ended.aborted && index >= this.first) {',
+      replace:
+        'for (index = Math.max(index, this.first); !ended.aborted; index = Math.max(index, this.first)) {',
+      killers: [together],
+    },
+    {
+      name: 'prunes finality that later entries are judged by',
+      file: 'libs/database/prune-feed.ts',
+      search: "and later.kind = 'finality'",
+      replace: "and later.kind <> ''",
+      killers: [pruned],
+    },
+    {
+      name: 'goes on over a hole in the commit log',
+      file: 'apps/api/feed/commit-feed.ts',
+      search: 'if (!whole.length && position < this.head) throw new PlaceExpired(position);',
+      replace: 'if (!whole.length && position < this.head) return entries.map(unkept);',
+      killers: [
+        by('feed-retention', 'a subscriber that falls behind the retention while it replays is told'),
+      ],
     },
     {
       name: 'takes the position before the rows are committed',

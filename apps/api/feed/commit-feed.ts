@@ -14,27 +14,26 @@ import type { EventDefinition } from '#libs/events/event.js';
 import { eventByName } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { OutageLog } from '#libs/telemetry/outage-log.js';
+import { type EntryRows, KEPT_ROWS_PER_ENTRY, KeptEntries, unkept } from './kept-entries.js';
 
 /** The doorbell may be lost: the feed looks this often anyway. */
 const LOOK_MS = 1_000;
 /** A feed that has not been read for this long is not live any more. */
 const STALE_MS = 15_000;
-/** Closing waits this long for a look that is under way. */
+/** Closing waits this long for what is under way. */
 const LAST_LOOK_MS = 2_000;
-/** Entries that are read, and kept for all subscribers, at a time. */
+/** Entries that are read at a time. */
 const ENTRIES_PER_READ = 100;
-const KEPT_ENTRIES = 500;
-/** Rows of one entry that are kept for all; larger entries are read by each subscriber in pages. */
-const KEPT_ROWS_PER_ENTRY = 500;
-const KEPT_ROWS = 20_000;
 
 /** What rings when something was committed. */
 export type Doorbell = Pick<Broker, 'onRing'>;
 
-/** An entry with its rows, read once per process; `rows` is null when they are too many to keep. */
-interface KeptEntry {
-  readonly entry: FeedEntry;
-  readonly rows: readonly Row[] | null;
+/** The commit log doesn't reach back to a place any more (FEED_RETENTION_DAYS). */
+export class PlaceExpired extends Error {
+  override readonly name = 'PlaceExpired';
+  constructor(position: number) {
+    super(`position ${position} of the commit log is not kept any more`);
+  }
 }
 
 /**
@@ -42,10 +41,10 @@ interface KeptEntry {
  * seam between them: what is kept comes from memory, everything else from Postgres.
  */
 export class CommitFeed {
-  private head = 0;
+  private lastPosition = 0;
   private currentEpoch = '';
-  private readonly kept = new Map<number, KeptEntry>();
-  private keptRows = 0;
+  private readonly kept: KeptEntries;
+  private followers = 0;
   private liveFrom = new Map<string, number>();
   private retractedAt = new Map<number, number>();
   private readonly waiting = new Set<() => void>();
@@ -59,9 +58,11 @@ export class CommitFeed {
   private readonly outage: OutageLog;
 
   constructor(
-    private readonly database: Database,
+    /** What is read with it is read for all: it waits for no client's turn. */
+    readonly database: Database,
     private readonly logger: Logger,
   ) {
+    this.kept = new KeptEntries(database);
     this.outage = new OutageLog(logger, 'the commit log can be read again');
   }
 
@@ -76,6 +77,17 @@ export class CommitFeed {
     void this.listen(broker).catch((error: Error) => this.logger.warn(`no doorbell: ${error.message}`));
     this.timer = setInterval(() => this.look(), LOOK_MS);
     this.look();
+  }
+
+  /** The last position that this process has read. */
+  get head(): number {
+    return this.lastPosition;
+  }
+
+  /** Keeps the rows of what comes for those who follow. @returns a function that ends it. */
+  follow(): () => void {
+    this.followers++;
+    return () => void this.followers--;
   }
 
   /** Whether the database's ledger is, as far as is known, still this one. */
@@ -100,16 +112,21 @@ export class CommitFeed {
   }
 
   /**
-   * Some entries behind a position, in order, with their rows where they are kept. None that this process hasn't looked at
-   * yet, so that what it knows of sources (`isHistory`) is never older than what it tells.
+   * Some entries behind a position, in order and without a hole, with their rows where they are kept. None that this process
+   * hasn't looked at yet, so that what it knows of sources (`isHistory`) is never older than what it tells.
+   * @throws PlaceExpired when the next one isn't stored any more.
    */
-  async after(position: number): Promise<KeptEntry[]> {
-    const found: KeptEntry[] = [];
-    for (let p = position + 1; this.kept.has(p) && found.length < ENTRIES_PER_READ; p++)
+  async after(position: number): Promise<EntryRows[]> {
+    const found: EntryRows[] = [];
+    for (let p = position + 1; this.kept.get(p) && found.length < ENTRIES_PER_READ; p++)
       found.push(this.kept.get(p)!);
-    if (found.length) return found;
+    const { head } = this;
+    if (found.length || position >= head) return found;
     const entries = await entriesAfter(this.database.statements, position, ENTRIES_PER_READ);
-    return entries.filter((entry) => entry.position <= this.head).map((entry) => ({ entry, rows: null }));
+    // positions are dense: a hole is what was pruned, and what stands before it is kept for finality only
+    const whole = entries.filter((entry, i) => entry.position === position + 1 + i);
+    if (!whole.length && position < this.head) throw new PlaceExpired(position);
+    return whole.filter((entry) => entry.position <= head).map(unkept);
   }
 
   /** Whether a row is history: below the block at which its source's news began. */
@@ -132,9 +149,9 @@ export class CommitFeed {
     this.closed = true;
     if (this.timer) clearInterval(this.timer);
     for (const done of [...this.waiting]) done();
-    await this.ringing?.then((stop) => stop()).catch(() => {});
-    // a database that hangs must not hold the process up
-    await Promise.race([this.looking, delay(LAST_LOOK_MS, undefined, { ref: false })]);
+    const deaf = this.ringing?.then((stop) => stop()).catch(() => {});
+    // a database that hangs, or a broker that died, must not hold the process up
+    await Promise.race([Promise.all([deaf, this.looking]), delay(LAST_LOOK_MS, undefined, { ref: false })]);
   }
 
   private async listen(arriving: Promise<Doorbell> | Doorbell): Promise<void> {
@@ -175,44 +192,37 @@ export class CommitFeed {
     this.liveFrom = await liveFromBySource(statements);
     this.retractedAt = await retractedAtByChain(statements);
     // only the newest are worth keeping; subscribers that are further behind read for themselves
-    const first = Math.max(this.head, position - KEPT_ENTRIES);
+    const first = Math.max(this.head, position - KeptEntries.MOST);
     for (let at = first; at < position; ) {
       const entries = await entriesAfter(statements, at, Math.min(ENTRIES_PER_READ, position - at));
-      if (!entries.length) break;
-      for (const entry of entries) this.keep({ entry, rows: await this.rowsToKeep(entry) });
-      at = entries.at(-1)!.position;
+      for (const entry of entries) await this.keep(entry);
+      // none: all of them were pruned
+      at = entries.at(-1)?.position ?? position;
       this.advance(at);
     }
   }
 
-  private async rowsToKeep(entry: FeedEntry): Promise<readonly Row[] | null> {
-    if (entry.kind !== 'write' || !this.waiting.size) return null;
+  private async keep(entry: FeedEntry): Promise<void> {
+    if (entry.kind === 'finality') this.kept.addFinality(entry);
+    else this.kept.addWrite(entry, await this.rowsToKeep(entry));
+  }
+
+  private async rowsToKeep(entry: FeedEntry & { kind: 'write' }): Promise<readonly Row[] | null> {
+    if (!this.followers) return null;
     const event = eventByName(entry.event);
     if (!event) return [];
     const rows = await rowsOfWrite(this.database.statements, event, entry, null, KEPT_ROWS_PER_ENTRY + 1);
     return rows.length > KEPT_ROWS_PER_ENTRY ? null : rows;
   }
 
-  private keep(kept: KeptEntry): void {
-    this.kept.set(kept.entry.position, kept);
-    this.keptRows += kept.rows?.length ?? 0;
-    for (const [position, old] of this.kept) {
-      if (this.kept.size <= KEPT_ENTRIES && this.keptRows <= KEPT_ROWS) break;
-      this.kept.delete(position);
-      this.keptRows -= old.rows?.length ?? 0;
-    }
-  }
-
   private advance(position: number): void {
-    this.head = position;
+    this.lastPosition = position;
     for (const done of [...this.waiting]) done();
   }
 
   private forget(epoch: string, position: number): void {
     this.kept.clear();
-    this.keptRows = 0;
-    this.head = Math.max(0, position - KEPT_ENTRIES);
     this.currentEpoch = epoch;
-    for (const done of [...this.waiting]) done();
+    this.advance(Math.max(0, position - KeptEntries.MOST));
   }
 }

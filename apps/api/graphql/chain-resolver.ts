@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
-import { Arg, Field, ObjectType, Query, Resolver } from 'type-graphql';
+import { Arg, Field, ObjectType, Query, Resolver, Root, Subscription } from 'type-graphql';
 import { chainById } from '#libs/config/chains.js';
 import type { ChainStatus } from '#libs/database/chain-status.js';
 import { conditionOf, lagOf } from '../reads/chain-condition.js';
@@ -151,6 +151,7 @@ class ChainType {
 
 /** The status of chains. */
 export function chainResolver(progress: ProgressWatch): new () => object {
+  const shown = shownOnce(progress);
   @Resolver()
   class ChainResolver {
     @Query(() => [ChainType], { description: 'All chains, by id.' })
@@ -165,8 +166,46 @@ export function chainResolver(progress: ProgressWatch): new () => object {
       const status = (await progress.statuses()).find((s) => s.chainId === id);
       return status ? chainOf(status, progress.progressOf(status)) : null;
     }
+
+    @Subscription(() => [ChainType], {
+      description:
+        'How the chains are doing: all of them first, then those that changed, at most once a second. An empty list, after some seconds without a change, only shows life.',
+      subscribe: () => mapped(progress.changes.follow(), shown),
+    })
+    chainStatus(@Root() chains: ChainType[]): ChainType[] {
+      return chains;
+    }
   }
   return ChainResolver;
+}
+
+/** Chains as they are shown, made once of the statuses that several subscribers get. */
+function shownOnce(progress: ProgressWatch): (statuses: readonly ChainStatus[]) => ChainType[] {
+  const shown = new WeakMap<readonly ChainStatus[], ChainType[]>();
+  return (statuses) => {
+    const known = shown.get(statuses);
+    if (known) return known;
+    const chains = statuses.map((status) => chainOf(status, progress.progressOf(status)));
+    shown.set(statuses, chains);
+    return chains;
+  };
+}
+
+/** Turns each of what an iterator gives into something else; ends with it, also while it waits. */
+function mapped<T, U>(source: AsyncGenerator<T>, map: (value: T) => U): AsyncIterableIterator<U> {
+  return {
+    async next() {
+      const { done, value } = await source.next();
+      return done ? { done, value: undefined } : { done: false, value: map(value) };
+    },
+    async return() {
+      await source.return(undefined);
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 /** A chain as clients see it. */

@@ -1,12 +1,14 @@
-import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import { type DocumentNode, type ExecutionArgs, GraphQLError } from 'graphql';
 import type { ServerOptions } from 'graphql-ws';
 import type { Extra } from 'graphql-ws/use/ws';
+import type { WebSocket } from 'ws';
 import { endable } from '../feed/endable.js';
 import type { Gate } from '../limits/gate.js';
 import { limits } from '../limits/limits.js';
 import { refusal, withoutHttp } from '../limits/refusals.js';
 import { onBehalfOf, type RequestContext } from '../limits/request-context.js';
-import type { PacedSocket } from './web-socket.js';
+import { paced } from './pacing.js';
+import type { SharedResult } from './shared-execution.js';
 import type { Yoga } from './yoga.js';
 
 /** Close code (graphql-ws: Forbidden) for a client without a valid key. */
@@ -14,22 +16,16 @@ const FORBIDDEN_CODE = 4_403;
 
 interface OperationArgs extends ExecutionArgs {
   rootValue: { execute: (args: ExecutionArgs) => never; subscribe: (args: ExecutionArgs) => never };
-  socket: PacedSocket;
+  socket: WebSocket;
+  subscriptionId: string;
   request: RequestContext;
 }
-
-type Paced = <T>(messages: AsyncGenerator<T>, socket: PacedSocket, ended: AbortSignal) => AsyncGenerator<T>;
 
 /**
  * How the operations of WebSockets are done: by the pipeline of HTTP (yoga's plugins), on behalf of the client that the
  * connection's key or address says, each with a request id of its own.
- * @param paced holds a subscription back to what the socket takes.
  */
-export function socketOperations(
-  yoga: Yoga,
-  gate: Gate,
-  paced: Paced,
-): ServerOptions<Record<string, unknown>, Extra> {
+export function socketOperations(yoga: Yoga, gate: Gate): ServerOptions<Record<string, unknown>, Extra> {
   const clients = new WeakMap<object, string>();
   return {
     connectionInitWaitTimeout: limits.connectionInitMs,
@@ -39,7 +35,7 @@ export function socketOperations(
       else clients.set(socket, client);
       return client !== null;
     },
-    async onSubscribe(context, _id, params) {
+    async onSubscribe(context, subscriptionId, params) {
       const { request: req, socket } = context.extra;
       if (Object.keys(context.subscriptions).length > limits.operationsPerSocket)
         return [tooManyOperations()];
@@ -57,6 +53,7 @@ export function socketOperations(
           contextValue: await enveloped.contextFactory(),
           rootValue: { execute: enveloped.execute, subscribe: enveloped.subscribe },
           socket,
+          subscriptionId,
           request,
         } as ExecutionArgs;
       });
@@ -66,17 +63,30 @@ export function socketOperations(
       return onBehalfOf(request, () => rootValue.execute(args));
     },
     async subscribe(args) {
-      const { rootValue, socket, request } = args as OperationArgs;
+      const { rootValue, socket, subscriptionId, request } = args as OperationArgs;
       const result = await onBehalfOf(request, () => rootValue.subscribe(args));
-      return Symbol.asyncIterator in (result as object)
-        ? endable((ended) => paced(result as AsyncGenerator<ExecutionResult>, socket, ended))
-        : result;
+      if (!(Symbol.asyncIterator in (result as object))) return result;
+      const messages = result as AsyncGenerator<SharedResult>;
+      return endable((ended) => sent(paced(messages, socket, ended), socket, subscriptionId));
     },
     onError: (_context, _id, _payload, errors) => errors.map((error) => toldError(error as GraphQLError)),
     onNext(_context, _id, _payload, _args, { errors, ...result }) {
       return errors && { ...result, errors: errors.map((error) => toldError(error as GraphQLError)) };
     },
   };
+}
+
+/** Sends messages whose text is shared by itself; graphql-ws, which gets the others, would write the text for each client anew. */
+async function* sent(
+  messages: AsyncGenerator<SharedResult>,
+  socket: WebSocket,
+  id: string,
+): AsyncGenerator<SharedResult> {
+  const begin = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  for await (const message of messages) {
+    if (message.stringify) socket.send(`${begin}${message.stringify()}}`, () => {});
+    else yield message;
+  }
 }
 
 /** What is thrown here would close the whole connection: other operations of the client run on it. */

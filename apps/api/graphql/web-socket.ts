@@ -8,23 +8,12 @@ import { httpAnswer } from '../limits/http-answer.js';
 import { limits } from '../limits/limits.js';
 import { limitSocket } from '../limits/socket-limits.js';
 import { type AllowedOrigins, isAllowed } from '../origins.js';
+import { SLOW_CLIENT_MS } from './pacing.js';
 import { socketOperations } from './socket-operations.js';
 import type { Yoga } from './yoga.js';
 
-/** A WebSocket that doesn't take what is sent is asked to wait at this many bytes, and closed after some time. */
-const SOCKET_BUFFER_BYTES = 1_000_000;
-const SLOW_CLIENT_MS = 30_000;
-/** Close code for a client that doesn't read: it may come back with its last cursor. */
-const SLOW_CLIENT_CODE = 4_409;
 /** How long clients may take to say goodbye when the API closes. */
 const GOODBYE_MS = 500;
-
-/** What `paced` needs of a WebSocket. */
-export interface PacedSocket {
-  /** Bytes that were given to it and that the network hasn't taken. */
-  readonly bufferedAmount: number;
-  close(code: number, reason: string): void;
-}
 
 /**
  * GraphQL over WebSocket (graphql-transport-ws), through the same pipeline as HTTP: plugins and masking apply to both.
@@ -51,7 +40,7 @@ export function serveWebSocket(
       webSocket.removeAllListeners('error').on('error', () => {});
     });
   });
-  const serving = useServer(socketOperations(yoga, gate, paced), sockets);
+  const serving = useServer(socketOperations(yoga, gate), sockets, SLOW_CLIENT_MS);
   return {
     async dispose() {
       const cut = setTimeout(() => {
@@ -74,32 +63,4 @@ function refusalOf(request: IncomingMessage, path: string, origins: AllowedOrigi
 function refuse(socket: Duplex, status: number): void {
   socket.on('error', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-/**
- * Pulls the next message only when the socket has taken the ones before; a client that doesn't read is closed.
- * @param ended aborted when the subscription is over; @param patienceMs how long a client may not read.
- */
-export async function* paced<T>(
-  messages: AsyncGenerator<T>,
-  socket: PacedSocket,
-  ended: AbortSignal,
-  patienceMs = SLOW_CLIENT_MS,
-): AsyncGenerator<T> {
-  ended.addEventListener('abort', () => void messages.return(undefined), { once: true });
-  try {
-    for await (const message of messages) {
-      yield message;
-      const end = performance.now() + patienceMs;
-      while (socket.bufferedAmount > SOCKET_BUFFER_BYTES && !ended.aborted) {
-        if (performance.now() > end) {
-          socket.close(SLOW_CLIENT_CODE, 'too slow: go on with the last cursor');
-          return;
-        }
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    }
-  } finally {
-    await messages.return(undefined);
-  }
 }

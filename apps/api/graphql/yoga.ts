@@ -11,6 +11,8 @@ import { queryLimits } from '../limits/query-limits.js';
 import { subscriptionLimits } from '../limits/subscription-limits.js';
 import { type AllowedOrigins, isAllowed } from '../origins.js';
 import { defaultQuery } from './graphiql.js';
+import { pacedResponses } from './paced-response.js';
+import { sharedExecution } from './shared-execution.js';
 
 interface YogaOptions {
   readonly schema: GraphQLSchema;
@@ -49,7 +51,12 @@ export function graphqlServer(options: YogaOptions) {
       // what can't be read is not worth keeping; yoga wants a cache all the same
       errorCache: new LRUCache({ max: 1 }),
     },
-    plugins: [...queryLimits({ introspection, spend }), subscriptionLimits(gate.subscriptions)],
+    plugins: [
+      ...queryLimits({ introspection, spend }),
+      subscriptionLimits(gate.subscriptions),
+      sharedExecution(),
+      pacedResponses(),
+    ],
   });
 }
 

@@ -4,13 +4,15 @@ import type { Row } from '#libs/database/condition.js';
 import type { Database } from '#libs/database/database.js';
 import { countRows } from '#libs/database/event-count.js';
 import { completeOrder, type OrderColumn, readPage, readRow } from '#libs/database/event-pages.js';
-import { feedHead } from '#libs/database/feed-log.js';
+import { feedHead, isStored } from '#libs/database/feed-log.js';
 import type { EventDefinition } from '#libs/events/event.js';
-import { badInput } from '../errors.js';
+import { badInput, cursorExpired } from '../errors.js';
 import { changesSince } from '../feed/changes.js';
-import type { CommitFeed } from '../feed/commit-feed.js';
+import type { ChangesBatch } from '../feed/changes-reader.js';
+import { type CommitFeed, PlaceExpired } from '../feed/commit-feed.js';
 import { endable } from '../feed/endable.js';
-import { feedCursor, pageCursor, parseFeedCursor, parsePageCursor } from './cursors.js';
+import { LiveReaders } from '../feed/live-reader.js';
+import { type FeedPlace, feedCursor, pageCursor, parseFeedCursor, parsePageCursor } from './cursors.js';
 import { Finality, nodeOf, parseEventId } from './event-node.js';
 import type { KnownChains } from './known-chains.js';
 import { asksFinality, conditionOf, type WhereInput } from './where.js';
@@ -46,10 +48,16 @@ export interface SubscriptionArguments {
 
 /** The reads of one event type, for GraphQL and REST alike. Input that can't be used throws GraphQLError BAD_USER_INPUT. */
 export class EventReads {
+  private readonly live: LiveReaders;
+  /** Messages of batches that several subscribers get. */
+  private readonly messages = new WeakMap<ChangesBatch, Promise<object>>();
+
   constructor(
     private readonly event: EventDefinition,
     private readonly parts: ReadParts,
-  ) {}
+  ) {
+    this.live = new LiveReaders(parts.feed);
+  }
 
   /** A page and the place in the feed of the same moment. @param wantsTotal whether to count all rows that match. */
   async page(args: PageArguments, wantsTotal: boolean): Promise<object> {
@@ -96,51 +104,73 @@ export class EventReads {
     return row && nodeOf(this.event, row, await this.parts.chains.read(statements));
   }
 
+  /**
+   * Messages of the live feed: `cursor` and `changes`; identical subscriptions get the same objects. Ends only by an error that says
+   * how to go on.
+   * @throws GraphQLError BAD_USER_INPUT, CURSOR_EXPIRED, SERVER_CLOSING
+   */
   changes(args: SubscriptionArguments): AsyncGenerator<object> {
     return endable((ended) => this.changesUntil(ended, args));
   }
 
   private async *changesUntil(ended: AbortSignal, args: SubscriptionArguments): AsyncGenerator<object> {
-    const { event, parts } = this;
+    const { event, parts, live } = this;
     if (args.batchSize < 1 || args.batchSize > PAGE_MAX)
       throw badInput(`batchSize must be 1 to ${PAGE_MAX}, not ${args.batchSize}`);
     const condition = conditionOf(event, args.where);
     if (asksFinality(condition))
       throw badInput('a subscription tells finality by its argument `finality`, not in `where`');
-    // of the database, not of this process: a cursor may come from a replica that has read further
-    const { position, epoch } = await feedHead(parts.database.statements);
-    const since = args.since == null ? { position, key: null } : parseFeedCursor(args.since, epoch);
+    const { since, epoch } = await this.beginning(args.since);
+    const { includeHistory, batchSize } = args;
+    const finalizedOnly = args.finality === Finality.FINALIZED;
+    const selection = { event, epoch, condition, finalizedOnly, includeHistory, batchSize };
+    try {
+      for await (const batch of changesSince({ ...parts, live }, { ...selection, since, ended }))
+        yield await this.message(epoch, batch);
+    } catch (error) {
+      throw error instanceof PlaceExpired ? cursorPruned() : error;
+    }
+    if (ended.aborted) return;
+    if (!parts.feed.isOf(epoch))
+      throw cursorExpired('The database was restored: read a page and go on from its `asOf`.');
+    throw new GraphQLError('The server is closing; go on with the last cursor.', {
+      extensions: { code: 'SERVER_CLOSING' },
+    });
+  }
+
+  /** Where a subscription begins, by the database: a cursor may come from a replica that has read further than this process. */
+  private async beginning(cursor: string | null): Promise<{ since: FeedPlace; epoch: string }> {
+    const { statements } = this.parts.database;
+    const { position, epoch } = await feedHead(statements);
+    if (cursor == null) return { since: { position, key: null }, epoch };
+    const since = parseFeedCursor(cursor, epoch);
     if (since.position > position)
       throw badInput(
         'this feed cursor lies ahead of the database, which may have been restored: read a page and go on from its `asOf`',
       );
-    const request = { event, condition, since, finalizedOnly: args.finality === Finality.FINALIZED };
-    for await (const { place, changes } of changesSince(parts, {
-      ...request,
-      includeHistory: args.includeHistory,
-      batchSize: args.batchSize,
-      epoch,
-      ended,
-    })) {
-      const chains: ReadonlyMap<number, KnownChain> = changes.length
-        ? await parts.chains.current()
-        : new Map();
-      yield {
-        cursor: feedCursor(epoch, place),
-        changes: changes.map(({ type, row }) => ({
-          type,
-          node: nodeOf(event, row, chains, type === 'FINALIZED'),
-        })),
-      };
-    }
-    if (ended.aborted) return;
-    if (!parts.feed.isOf(epoch))
-      throw new GraphQLError('The database was restored: read a page and go on from its `asOf`.', {
-        extensions: { code: 'CURSOR_EXPIRED' },
-      });
-    throw new GraphQLError('The server is closing; go on with the last cursor.', {
-      extensions: { code: 'SERVER_CLOSING' },
-    });
+    if (since.position < position && !(await isStored(statements, since.position + 1))) throw cursorPruned();
+    return { since, epoch };
+  }
+
+  private message(epoch: string, batch: ChangesBatch): Promise<object> {
+    const known = this.messages.get(batch);
+    if (known) return known;
+    const message = this.newMessage(epoch, batch);
+    this.messages.set(batch, message);
+    return message;
+  }
+
+  private async newMessage(epoch: string, { place, changes }: ChangesBatch): Promise<object> {
+    const chains: ReadonlyMap<number, KnownChain> = changes.length
+      ? await this.parts.chains.current()
+      : new Map();
+    return {
+      cursor: feedCursor(epoch, place),
+      changes: changes.map(({ type, row }) => ({
+        type,
+        node: nodeOf(this.event, row, chains, type === 'FINALIZED'),
+      })),
+    };
   }
 
   private askedOrder(orderBy: PageArguments['orderBy']): OrderColumn[] {
@@ -151,6 +181,13 @@ export class EventReads {
       };
     });
   }
+}
+
+/** What lies behind the cursor isn't kept any more. */
+function cursorPruned(): GraphQLError {
+  return cursorExpired(
+    'The changes behind this feed cursor are no longer kept (FEED_RETENTION_DAYS): read a page and go on from its `asOf`.',
+  );
 }
 
 function pageSize({ first, last }: PageArguments): { backwards: boolean; limit: number } {

@@ -1,10 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ChainStatus, chainStatuses } from '#libs/database/chain-status.js';
 import type { Database } from '#libs/database/database.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { StatusChanges } from './status-changes.js';
 
 /** Rates are measured over the last this many samples, one a second. */
 const SAMPLES = 30;
 const SAMPLE_MS = 1_000;
+/** Stopping waits this long for a reading that is under way. */
+const LAST_READING_MS = 2_000;
 
 /** How far the history of a chain is stored. */
 export interface BackfillProgress {
@@ -30,10 +34,13 @@ function storedBlocks(status: ChainStatus): { wanted: number; stored: number } {
   return { wanted, stored };
 }
 
-/** Watches how fast the history of each chain is stored. */
+/** Watches how the chains are doing, and how fast the history of each is stored. */
 export class ProgressWatch {
+  /** What changed in the statuses that were read once a second. */
+  readonly changes = new StatusChanges();
   private readonly samples = new Map<number, { at: number; stored: number }[]>();
   private timer: NodeJS.Timeout | null = null;
+  private reading: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly database: Database,
@@ -42,12 +49,18 @@ export class ProgressWatch {
 
   start(): void {
     this.timer = setInterval(() => {
-      this.statuses().catch((error: Error) => this.logger.debug(`no status: ${error.message}`));
+      this.reading = this.statuses()
+        .then((statuses) => this.changes.note(statuses))
+        .catch((error: Error) => void this.logger.debug(`no status: ${error.message}`));
     }, SAMPLE_MS);
   }
 
-  stop(): void {
+  /** Ends it; resolves when nothing is read any more, soon at any rate. */
+  async stop(): Promise<void> {
     if (this.timer) clearInterval(this.timer);
+    this.changes.close();
+    // a database that hangs must not hold the process up
+    await Promise.race([this.reading, delay(LAST_READING_MS, undefined, { ref: false })]);
   }
 
   /** Status of all chains, read now; each reading is a sample. */
