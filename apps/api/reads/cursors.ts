@@ -2,7 +2,7 @@ import type { Row } from '#libs/database/condition.js';
 import type { OrderColumn } from '#libs/database/event-pages.js';
 import type { RowKey } from '#libs/database/feed-log.js';
 import { type Column, type ColumnKind, type ColumnValue, fromSql } from '#libs/events/column.js';
-import { badInput } from '../errors.js';
+import { badInput, cursorExpired } from '../errors.js';
 
 /** A place in the live feed: everything up to a position, or up to a row within the next one. */
 export interface FeedPlace {
@@ -28,7 +28,7 @@ export function feedCursor(epoch: string, place: FeedPlace): string {
 
 /**
  * Reads a cursor of the live feed. `0` is the beginning of the feed.
- * @throws GraphQLError when it is a page's cursor, another database's, or none at all.
+ * @throws GraphQLError BAD_USER_INPUT when it is a page's cursor, or none at all; CURSOR_EXPIRED when it is another database's.
  */
 export function parseFeedCursor(cursor: string, epoch: string): FeedPlace {
   if (cursor === '0') return { position: 0, key: null };
@@ -45,7 +45,7 @@ export function parseFeedCursor(cursor: string, epoch: string): FeedPlace {
   if (typeof feed !== 'string' || !Number.isSafeInteger(at) || (at as number) < 0 || !rowIsKey)
     throw badInput('this is not a feed cursor');
   if (feed !== epoch)
-    throw badInput('this feed cursor is of another database: read a page and go on from its `asOf`');
+    throw cursorExpired('this feed cursor is of another database: read a page and go on from its `asOf`');
   return { position: at as number, key: (row as RowKey | undefined) ?? null };
 }
 

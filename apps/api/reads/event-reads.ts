@@ -145,7 +145,7 @@ export class EventReads {
     if (cursor == null) return { since: { position, key: null }, epoch };
     const since = parseFeedCursor(cursor, epoch);
     if (since.position > position)
-      throw badInput(
+      throw cursorExpired(
         'this feed cursor lies ahead of the database, which may have been restored: read a page and go on from its `asOf`',
       );
     if (since.position < position && !(await isStored(statements, since.position + 1))) throw cursorPruned();
