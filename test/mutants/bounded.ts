@@ -66,5 +66,29 @@ export const bounded: InvariantMutants = {
         by('rest-export', 'a client that stops reading is cut after its patience, and what it was told ends'),
       ],
     },
+    {
+      name: 'looks for one value of an indexed column through all newer rows',
+      file: 'libs/database/event-pages.ts',
+      search: 'event.allColumns.some((c) => c.indexed && isFixed(condition, c))',
+      replace: 'event.allColumns.some((c) => !c.name && isFixed(condition, c))',
+      killers: [
+        by(
+          'read-plans',
+          'a value that was frequent until long ago is found by its index, whatever the statistics say',
+        ),
+      ],
+    },
+    {
+      name: 'looks for unfinalized events through all final ones',
+      file: 'libs/database/matching-rows.ts',
+      search: "all.some((c) => c.kind === 'final' && !c.value)",
+      replace: "all.some((c) => c.kind === 'final' && !c)",
+      killers: [
+        by(
+          'read-plans',
+          'a page looks at 3 times the rows that it gives at most, and at few pages, by index',
+        ),
+      ],
+    },
   ],
 };

@@ -225,5 +225,14 @@ export const canonical: InvariantMutants = {
         ),
       ],
     },
+    {
+      name: 'counts removed events in aggregates',
+      file: 'libs/database/event-stats.ts',
+      search: 'matchingRows(event, { ...request, includeRemoved: false })',
+      replace: 'matchingRows(event, { ...request, includeRemoved: true })',
+      killers: [
+        by('event-stats', 'any filter, grouping and bucket gives exactly the figures of the rows that match'),
+      ],
+    },
   ],
 };
