@@ -1,7 +1,5 @@
 import type { ServerResponse } from 'node:http';
-
-/** A client that takes nothing of what was written for this long is cut. */
-const SLOW_CLIENT_MS = 30_000;
+import { SLOW_CLIENT_MS } from '../graphql/pacing.js';
 
 /** How a stream is written. */
 export interface PourOptions<T> {
