@@ -62,6 +62,11 @@ async function subscribe(args: ExecutionArgs, operations: Map<string, SharedOper
       await messages.return?.();
       return { done: true, value: undefined };
     },
+    async throw(error) {
+      leave();
+      await messages.return?.();
+      throw error;
+    },
     [Symbol.asyncIterator]() {
       return this;
     },

@@ -52,9 +52,10 @@ export function graphqlServer(options: YogaOptions) {
       errorCache: new LRUCache({ max: 1 }),
     },
     plugins: [
+      // the first one: it replaces how subscriptions are done, which the limits wrap
+      sharedExecution(),
       ...queryLimits({ introspection, spend }),
       subscriptionLimits(gate.subscriptions),
-      sharedExecution(),
       pacedResponses(),
     ],
   });
