@@ -72,6 +72,9 @@ class Taker {
   }
 }
 
+/** Small, so that the slower ones have to read for themselves often. */
+const BOUNDS = { batches: 4, changes: 50, changesInAll: 80 };
+
 async function run(seed: number): Promise<void> {
   const random = seeded(seed);
   const ledger = await LedgerFixture.create(inject('postgresUrl'));
@@ -84,7 +87,7 @@ async function run(seed: number): Promise<void> {
     const world = new RandomLedger(ledger, random);
     await world.step();
     const { epoch } = await feedHead(database.statements);
-    const parts = { feed, database, live: new LiveReaders(feed) };
+    const parts = { feed, database, live: new LiveReaders(feed, BOUNDS) };
     const selection = { event: socketBridge, epoch, condition: { kind: 'and', of: [] } } as const;
     const wants = { ...selection, finalizedOnly: false, includeHistory: true, batchSize: BATCH_SIZE };
     const join = (since: FeedPlace) =>

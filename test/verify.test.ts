@@ -143,8 +143,8 @@ test('--repair beside running processes makes missing, extra and different rows 
   await sql(simulation, `delete from socket_bridge_event where ${rowAt(9)}`);
   const { code, stdout } = await verify(simulation, '--repair');
   expect(stdout).toContain('stored again, and equal to the chain');
-  // the moved row is seen where it should be and where it is
-  expect(stdout).toMatch(/ 2 missing, 2 extra, 2 different/);
+  // the moved row is seen where it should be, and where it is, unless it was moved back before that was looked at
+  expect(stdout).toMatch(/ 2 missing, [12] extra, 2 different/);
   expect(code).toBe(0);
   expect(await verifiedBlock(simulation)).toBe(await finalized(simulation));
   await simulation.expectTableEqualsChain();

@@ -11,9 +11,16 @@ import type { CommitFeed } from './commit-feed.js';
 
 /** What is committed within this time is told together: live subscribers hear at most five times a second, and at once after a pause. */
 const WINDOW_MS = 200;
-/** What is kept for the slower ones of those who share a reader; who is further behind reads for itself again. */
-const KEPT_BATCHES = 16;
-const KEPT_CHANGES = 2_000;
+/** How much is kept for the slower ones of those who share a reader; who is further behind reads for itself again. */
+export interface KeptBounds {
+  readonly batches: number;
+  readonly changes: number;
+  /** Changes of all readers of the process; some 1.5 kB each, with the row, the node and its text. */
+  readonly changesInAll: number;
+}
+
+/** Some 20 s at five messages a second: where the processor is short, thousands that read for themselves would make it shorter. */
+const KEPT: KeptBounds = { batches: 100, changes: 5_000, changesInAll: 50_000 };
 
 /** A batch and where it begins. */
 interface SharedBatch {
@@ -42,8 +49,14 @@ export interface Follower {
 /** The shared readers of one process: one for each selection that somebody follows. */
 export class LiveReaders {
   private readonly readers = new Map<string, LiveReader>();
+  private readonly kept: KeptInAll;
 
-  constructor(private readonly feed: CommitFeed) {}
+  constructor(
+    private readonly feed: CommitFeed,
+    bounds: KeptBounds = KEPT,
+  ) {
+    this.kept = { bounds, changes: 0 };
+  }
 
   /**
    * Follows a selection together with all who asked for the same.
@@ -56,7 +69,7 @@ export class LiveReaders {
       const { feed } = this;
       const head = { position: feed.head, key: null };
       const start = comparePlaces(place, head) > 0 ? place : head;
-      const made = new LiveReader({ feed, database: feed.database }, selection, start, () => {
+      const made = new LiveReader({ feed, database: feed.database }, this.kept, selection, start, () => {
         if (this.readers.get(name) === made) this.readers.delete(name);
       });
       reader = made;
@@ -64,6 +77,12 @@ export class LiveReaders {
     }
     return reader.join(ended);
   }
+}
+
+/** What the readers of a process keep together. */
+interface KeptInAll {
+  readonly bounds: KeptBounds;
+  changes: number;
 }
 
 /** Equal for selections that have the same changes in the same batches. */
@@ -96,6 +115,7 @@ class LiveReader {
   /** @param left called when nobody follows any more. */
   constructor(
     private readonly parts: ChangesParts,
+    private readonly inAll: KeptInAll,
     private readonly selection: ChangesSelection,
     start: FeedPlace,
     private readonly left: () => void,
@@ -147,6 +167,7 @@ class LiveReader {
     this.forgetTaken();
     if (--this.followers) return;
     this.end.abort();
+    this.count(-this.keptChanges);
     this.unfollow();
     this.left();
   }
@@ -162,7 +183,8 @@ class LiveReader {
     this.reading = true;
     try {
       const { value: batch } = await this.batches.next();
-      if (batch) this.keep({ from: this.place, batch, left: this.followers });
+      // what comes after the last one has left is for nobody
+      if (batch && this.followers) this.keep({ from: this.place, batch, left: this.followers });
       else this.over = true;
     } catch (error) {
       this.failure = error;
@@ -176,9 +198,19 @@ class LiveReader {
   private keep(kept: KeptBatch): void {
     this.place = kept.batch.place;
     this.kept.push(kept);
-    this.keptChanges += kept.batch.changes.length;
-    while (this.kept.length > 1 && (this.kept.length > KEPT_BATCHES || this.keptChanges > KEPT_CHANGES))
-      this.forgetFirst();
+    this.count(kept.batch.changes.length);
+    while (this.kept.length > 1 && this.isTooMuch) this.forgetFirst();
+  }
+
+  private get isTooMuch(): boolean {
+    const { bounds, changes } = this.inAll;
+    if (this.kept.length > bounds.batches || this.keptChanges > bounds.changes) return true;
+    return changes > bounds.changesInAll;
+  }
+
+  private count(changes: number): void {
+    this.keptChanges += changes;
+    this.inAll.changes += changes;
   }
 
   private forgetTaken(): void {
@@ -186,7 +218,7 @@ class LiveReader {
   }
 
   private forgetFirst(): void {
-    this.keptChanges -= this.kept.shift()!.batch.changes.length;
+    this.count(-this.kept.shift()!.batch.changes.length);
     this.first++;
   }
 
