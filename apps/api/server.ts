@@ -5,6 +5,7 @@ import type { HealthServer } from '#libs/telemetry/health-server.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { measureChains } from './chain-metrics.js';
 import { CommitFeed, type Doorbell } from './feed/commit-feed.js';
+import { LiveReaders } from './feed/live-reader.js';
 import { buildApiSchema } from './graphql/schema.js';
 import { serveWebSocket } from './graphql/web-socket.js';
 import { graphqlServer, wantsGraphiQL } from './graphql/yoga.js';
@@ -44,7 +45,13 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const progress = new ProgressWatch(database, logger);
   const turns = new ReadTurns();
   const reads = database.admitting((read) => turns.take(read));
-  const parts = { database: reads, feed, chains: new KnownChains(database), progress };
+  const parts = {
+    database: reads,
+    feed,
+    live: new LiveReaders(feed),
+    chains: new KnownChains(database),
+    progress,
+  };
   const schema = buildApiSchema(parts);
   const isPublic = (request: IncomingMessage) => isPage(request, options.limits.graphiql);
   const gate = new Gate(http.server, { ...options, isPublic });

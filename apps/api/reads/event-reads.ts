@@ -11,7 +11,7 @@ import { changesSince } from '../feed/changes.js';
 import type { ChangesBatch } from '../feed/changes-reader.js';
 import { type CommitFeed, PlaceExpired } from '../feed/commit-feed.js';
 import { endable } from '../feed/endable.js';
-import { LiveReaders } from '../feed/live-reader.js';
+import type { LiveReaders } from '../feed/live-reader.js';
 import { type FeedPlace, feedCursor, pageCursor, parseFeedCursor, parsePageCursor } from './cursors.js';
 import { Finality, nodeOf, parseEventId } from './event-node.js';
 import type { KnownChains } from './known-chains.js';
@@ -25,6 +25,8 @@ export const PAGE_MAX = 1_000;
 export interface ReadParts {
   readonly database: Database;
   readonly feed: CommitFeed;
+  /** One for the process, so that what GraphQL and REST are asked alike is read once. */
+  readonly live: LiveReaders;
   readonly chains: KnownChains;
 }
 
@@ -48,16 +50,13 @@ export interface SubscriptionArguments {
 
 /** The reads of one event type, for GraphQL and REST alike. Input that can't be used throws GraphQLError BAD_USER_INPUT. */
 export class EventReads {
-  private readonly live: LiveReaders;
   /** Messages of batches that several subscribers get. */
   private readonly messages = new WeakMap<ChangesBatch, Promise<object>>();
 
   constructor(
     private readonly event: EventDefinition,
     private readonly parts: ReadParts,
-  ) {
-    this.live = new LiveReaders(parts.feed);
-  }
+  ) {}
 
   /** A page and the place in the feed of the same moment. @param wantsTotal whether to count all rows that match. */
   async page(args: PageArguments, wantsTotal: boolean): Promise<object> {
@@ -114,7 +113,7 @@ export class EventReads {
   }
 
   private async *changesUntil(ended: AbortSignal, args: SubscriptionArguments): AsyncGenerator<object> {
-    const { event, parts, live } = this;
+    const { event, parts } = this;
     if (args.batchSize < 1 || args.batchSize > PAGE_MAX)
       throw badInput(`batchSize must be 1 to ${PAGE_MAX}, not ${args.batchSize}`);
     const condition = conditionOf(event, args.where);
@@ -125,7 +124,7 @@ export class EventReads {
     const finalizedOnly = args.finality === Finality.FINALIZED;
     const selection = { event, epoch, condition, finalizedOnly, includeHistory, batchSize };
     try {
-      for await (const batch of changesSince({ ...parts, live }, { ...selection, since, ended }))
+      for await (const batch of changesSince(parts, { ...selection, since, ended }))
         yield await this.message(epoch, batch);
     } catch (error) {
       throw error instanceof PlaceExpired ? cursorPruned() : error;
