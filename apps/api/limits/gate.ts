@@ -163,7 +163,7 @@ function sizeProblem(request: IncomingMessage): GraphQLError | null {
   if (url.length > limits.urlCharacters)
     return refusal(
       'URI_TOO_LONG',
-      `The URL has ${url.length} characters, at most ${limits.urlCharacters} are allowed: send the query by POST.`,
+      `The URL has ${url.length} characters, at most ${limits.urlCharacters} are allowed: shorten the filter, or ask GraphQL by POST.`,
     );
   const length = Number(request.headers['content-length'] ?? 0);
   if (length <= limits.bodyBytes) return null;
