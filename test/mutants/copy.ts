@@ -97,9 +97,9 @@ export class TreeCopy {
   }
 }
 
-/** A title as a pattern; where a table fills it in (`%s`), anything fits. */
+/** A title as a pattern; where a table fills it in (`%s`, `%i`), anything fits. */
 function patternOf(title: string): string {
-  return title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('%s', '.*');
+  return title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(/%[si]/g, '.*');
 }
 
 function outcomeOf(reportFile: string, output: string): Outcome {

@@ -74,14 +74,6 @@ export const feed: InvariantMutants = {
       killers: [together],
     },
     {
-      name: 'goes on with what is left in the shared reader when it was too slow',
-      file: 'apps/api/feed/live-reader.ts',
-      search: 'while (!ended.aborted && index >= this.first) {',
-      replace:
-        'for (index = Math.max(index, this.first); !ended.aborted; index = Math.max(index, this.first)) {',
-      killers: [together],
-    },
-    {
       name: 'prunes finality that later entries are judged by',
       file: 'libs/database/prune-feed.ts',
       search: "and later.kind = 'finality'",
