@@ -1,5 +1,5 @@
 import { limits } from '#apps/api/limits/limits.js';
-import { DEFAULT_QUERY_TIMEOUT_MS, defaultApiLimits } from '#libs/config/config.js';
+import { DEFAULT_QUERY_TIMEOUT_MS, defaultApiLimits } from '#libs/config/api-config.js';
 import { httpTimeouts } from '#libs/telemetry/health-server.js';
 
 const seconds = (ms: number) => `${ms / 1_000} s`;

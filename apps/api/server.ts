@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ApiLimits } from '#libs/config/config.js';
+import type { ApiLimits } from '#libs/config/api-config.js';
 import type { Database } from '#libs/database/database.js';
 import type { HealthServer } from '#libs/telemetry/health-server.js';
 import type { Logger } from '#libs/telemetry/logger.js';

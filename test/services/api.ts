@@ -2,7 +2,7 @@ import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import WebSocket from 'ws';
 import { type ApiOptions, type RunningApi, startApi } from '#apps/api/server.js';
-import { type ApiLimits, defaultApiLimits } from '#libs/config/config.js';
+import { type ApiLimits, defaultApiLimits } from '#libs/config/api-config.js';
 import { databaseProblem } from '#libs/database/migrate.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 

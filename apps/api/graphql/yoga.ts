@@ -2,7 +2,7 @@ import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
-import type { ApiLimits } from '#libs/config/config.js';
+import type { ApiLimits } from '#libs/config/api-config.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { maskError } from '../errors.js';
 import type { Gate } from '../limits/gate.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { GraphQLError } from 'graphql';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
-import type { ApiLimits } from '#libs/config/config.js';
+import type { ApiLimits } from '#libs/config/api-config.js';
 import { type AllowedOrigins, isAllowed } from '../origins.js';
 import { Clients } from './clients.js';
 import { ConnectionLimits } from './connection-limits.js';
