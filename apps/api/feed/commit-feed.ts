@@ -15,6 +15,7 @@ import { eventByName } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { type EntryRows, KEPT_ROWS_PER_ENTRY, KeptEntries, unkept } from './kept-entries.js';
+import { Waiting } from './waiting.js';
 
 /** The doorbell may be lost: the feed looks this often anyway. */
 const LOOK_MS = 1_000;
@@ -47,7 +48,7 @@ export class CommitFeed {
   private followers = 0;
   private liveFrom = new Map<string, number>();
   private retractedAt = new Map<number, number>();
-  private readonly waiting = new Set<() => void>();
+  private readonly waiting = new Waiting();
   private timer: NodeJS.Timeout | null = null;
   private looking: Promise<void> | null = null;
   private again = false;
@@ -98,17 +99,7 @@ export class CommitFeed {
   /** Waits until there is something behind `position`, at most for a time, or until the signal is aborted. */
   async until(position: number, ms: number, ended: AbortSignal): Promise<void> {
     if (this.head > position || this.closed || ended.aborted) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.waiting.delete(done);
-        ended.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.waiting.add(done);
-      ended.addEventListener('abort', done, { once: true });
-    });
+    await this.waiting.until(ms, ended);
   }
 
   /**
@@ -148,7 +139,7 @@ export class CommitFeed {
   async close(): Promise<void> {
     this.closed = true;
     if (this.timer) clearInterval(this.timer);
-    for (const done of [...this.waiting]) done();
+    this.waiting.wake();
     const deaf = this.ringing?.then((stop) => stop()).catch(() => {});
     // a database that hangs, or a broker that died, must not hold the process up
     await Promise.race([Promise.all([deaf, this.looking]), delay(LAST_LOOK_MS, undefined, { ref: false })]);
@@ -217,7 +208,7 @@ export class CommitFeed {
 
   private advance(position: number): void {
     this.lastPosition = position;
-    for (const done of [...this.waiting]) done();
+    this.waiting.wake();
   }
 
   private forget(epoch: string, position: number): void {

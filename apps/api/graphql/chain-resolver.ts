@@ -3,6 +3,7 @@ import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Arg, Field, ObjectType, Query, Resolver, Root, Subscription } from 'type-graphql';
 import { chainById } from '#libs/config/chains.js';
 import type { ChainStatus } from '#libs/database/chain-status.js';
+import { mapped } from '../feed/mapped.js';
 import { conditionOf, lagOf } from '../reads/chain-condition.js';
 import type { BackfillProgress, ProgressWatch } from '../reads/progress.js';
 import { AddressScalar, DateTimeScalar, SafeIntScalar } from './scalars.js';
@@ -156,15 +157,14 @@ export function chainResolver(progress: ProgressWatch): new () => object {
   class ChainResolver {
     @Query(() => [ChainType], { description: 'All chains, by id.' })
     async chains(): Promise<ChainType[]> {
-      return (await progress.statuses()).map((status) => chainOf(status, progress.progressOf(status)));
+      return readChains(progress);
     }
 
     @Query(() => ChainType, { nullable: true, description: 'One chain.' })
     async chain(
       @Arg('id', () => SafeIntScalar, { description: 'EIP-155 chain id.' }) id: number,
     ): Promise<ChainType | null> {
-      const status = (await progress.statuses()).find((s) => s.chainId === id);
-      return status ? chainOf(status, progress.progressOf(status)) : null;
+      return (await readChains(progress)).find((chain) => chain.id === id) ?? null;
     }
 
     @Subscription(() => [ChainType], {
@@ -191,25 +191,13 @@ function shownOnce(progress: ProgressWatch): (statuses: readonly ChainStatus[]) 
   };
 }
 
-/** Turns each of what an iterator gives into something else; ends with it, also while it waits. */
-function mapped<T, U>(source: AsyncGenerator<T>, map: (value: T) => U): AsyncIterableIterator<U> {
-  return {
-    async next() {
-      const { done, value } = await source.next();
-      return done ? { done, value: undefined } : { done: false, value: map(value) };
-    },
-    async return() {
-      await source.return(undefined);
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+/** All chains as clients see them, read now. */
+export async function readChains(progress: ProgressWatch): Promise<ChainType[]> {
+  return (await progress.statuses()).map((status) => chainOf(status, progress.progressOf(status)));
 }
 
 /** A chain as clients see it. */
-export function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
+function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
   const explorer = chainById(status.chainId)?.explorer;
   return {
     id: status.chainId,

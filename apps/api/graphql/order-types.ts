@@ -1,5 +1,5 @@
 import { Field, InputType, registerEnumType } from 'type-graphql';
-import { named, type TypeClass } from './type-class.js';
+import { enumOf, named, type TypeClass } from './type-class.js';
 
 enum SortDirection {
   ASC = 'ASC',
@@ -17,14 +17,7 @@ export function orderInput(
   fields: Readonly<Record<string, string>>,
   descriptions: { readonly fields: string; readonly order: string; readonly field: string },
 ): TypeClass {
-  const names = Object.fromEntries(Object.keys(fields).map((field) => [field, field]));
-  registerEnumType(names, {
-    name: `${name}OrderField`,
-    description: descriptions.fields,
-    valuesConfig: Object.fromEntries(
-      Object.entries(fields).map(([field, description]) => [field, { description }]),
-    ),
-  });
+  const names = enumOf(`${name}OrderField`, descriptions.fields, fields);
   const order = named(`${name}OrderBy`);
   InputType(`${name}OrderBy`, { description: descriptions.order })(order);
   Field(() => names, { description: descriptions.field })(order.prototype, 'field');

@@ -8,6 +8,7 @@ import {
   visit,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { mapped } from '../feed/mapped.js';
 
 /** A result with its JSON, which is written once for all who get it. GraphQL over HTTP takes the same `stringify`. */
 export interface SharedResult extends ExecutionResult {
@@ -45,32 +46,7 @@ async function subscribe(args: ExecutionArgs, operations: Map<string, SharedOper
     if (here && --operation.subscribers === 0) operations.delete(name);
     here = false;
   };
-  return {
-    async next() {
-      try {
-        const { done, value } = await messages.next();
-        if (!done) return { done, value: await resultOf(args, value, operation) };
-      } catch (error) {
-        leave();
-        throw error;
-      }
-      leave();
-      return { done: true, value: undefined };
-    },
-    async return() {
-      leave();
-      await messages.return?.();
-      return { done: true, value: undefined };
-    },
-    async throw(error) {
-      leave();
-      await messages.return?.();
-      throw error;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  } as AsyncIterableIterator<ExecutionResult>;
+  return mapped(messages, (message) => resultOf(args, message, operation), leave);
 }
 
 function resultOf(args: ExecutionArgs, message: object, { results }: SharedOperation) {

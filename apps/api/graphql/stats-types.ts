@@ -1,23 +1,23 @@
 import { GraphQLBoolean } from 'graphql';
-import { Field, ObjectType, registerEnumType } from 'type-graphql';
-import { amountFunctions, buckets, type StatsTerm } from '#libs/database/event-stats.js';
+import { Field, ObjectType } from 'type-graphql';
+import { amountFunctions, type Bucket, type StatsTerm } from '#libs/database/event-stats.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { amountColumns, distinctColumns, groupColumns, statsTerms } from '../reads/stats.js';
 import { orderInput } from './order-types.js';
 import { DateTimeScalar, FeedCursorScalar, SafeIntScalar, scalarOf } from './scalars.js';
-import { named, type TypeClass } from './type-class.js';
+import { enumOf, named, type TypeClass } from './type-class.js';
 
-const StatsBucket = Object.fromEntries(buckets.map((bucket) => [bucket, bucket]));
-registerEnumType(StatsBucket, {
-  name: 'StatsBucket',
-  description: 'Stretches of time in UTC that events are counted by.',
-  valuesConfig: {
-    HOUR: { description: 'From the full hour.' },
-    DAY: { description: 'From midnight UTC.' },
-    WEEK: { description: 'From Monday.' },
-    MONTH: { description: 'From the first of the month.' },
-  },
-});
+const bucketWords: Readonly<Record<Bucket, string>> = {
+  HOUR: 'From the full hour.',
+  DAY: 'From midnight UTC.',
+  WEEK: 'From Monday.',
+  MONTH: 'From the first of the month.',
+};
+const StatsBucket = enumOf(
+  'StatsBucket',
+  'Stretches of time in UTC that events are counted by.',
+  bucketWords,
+);
 
 /** The GraphQL types of one event type's aggregates. */
 export interface StatsTypes {
@@ -30,14 +30,11 @@ export interface StatsTypes {
 /** Makes the GraphQL types of an event's aggregates from its definition; of an event without amounts or addresses, those are left out. */
 export function statsTypes(event: EventDefinition): StatsTypes {
   const name = `${event.name}Stats`;
-  const groupField = Object.fromEntries(groupColumns(event).map(({ property }) => [property, property]));
-  registerEnumType(groupField, {
-    name: `${name}GroupField`,
-    description: `Columns that ${event.name} events can be grouped by.`,
-    valuesConfig: Object.fromEntries(
-      groupColumns(event).map(({ property, description }) => [property, { description }]),
-    ),
-  });
+  const groupField = enumOf(
+    `${name}GroupField`,
+    `Columns that ${event.name} events can be grouped by.`,
+    Object.fromEntries(groupColumns(event).map(({ property, description }) => [property, description])),
+  );
   return {
     stats: resultType(name, groupType(event, name)),
     bucket: StatsBucket,

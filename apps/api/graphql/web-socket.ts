@@ -61,6 +61,5 @@ function refusalOf(request: IncomingMessage, path: string, origins: AllowedOrigi
 }
 
 function refuse(socket: Duplex, status: number): void {
-  socket.on('error', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

@@ -12,7 +12,10 @@ export function limitSocket(socket: WebSocket): void {
   const flood = new Flood();
   const onIncoming = () => {
     if (flood.isOver()) {
-      socket.close(POLICY_VIOLATION, `TOO_MANY_MESSAGES: ${limits.messagesPerSocket} in 10 s are allowed`);
+      socket.close(
+        POLICY_VIOLATION,
+        `TOO_MANY_MESSAGES: ${limits.messagesPerSocket} in ${limits.rateWindowSeconds} s are allowed`,
+      );
       socket.pause();
       setTimeout(() => socket.terminate(), 1_000).unref();
       return;

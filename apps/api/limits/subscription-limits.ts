@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { mapped } from '../feed/mapped.js';
 import type { Counted } from './counted.js';
 import { refusal } from './refusals.js';
 import { currentRequest } from './request-context.js';
@@ -28,7 +29,7 @@ export function subscriptionLimits(open: Counted): Plugin {
         if (close instanceof GraphQLError) return { errors: [close] };
         try {
           const result = await subscribeFn(args);
-          if (Symbol.asyncIterator in result) return closing(result, close);
+          if (Symbol.asyncIterator in result) return mapped(result, (message) => message, close);
           close();
           return result;
         } catch (error) {
@@ -36,38 +37,6 @@ export function subscriptionLimits(open: Counted): Plugin {
           throw error;
         }
       });
-    },
-  };
-}
-
-/** The same messages; `close` is called when they end, however they do. */
-function closing<T>(messages: AsyncGenerator<T>, close: () => void): AsyncGenerator<T> {
-  const closingWhenDone = async (result: Promise<IteratorResult<T>>) => {
-    try {
-      const { done, value } = await result;
-      if (done) close();
-      return { done, value } as IteratorResult<T>;
-    } catch (error) {
-      close();
-      throw error;
-    }
-  };
-  return {
-    next: () => closingWhenDone(messages.next()),
-    return(value) {
-      close();
-      return messages.return(value);
-    },
-    throw(error) {
-      close();
-      return messages.throw(error);
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async [Symbol.asyncDispose]() {
-      close();
-      await messages.return(undefined);
     },
   };
 }

@@ -2,6 +2,7 @@ import { GraphQLError } from 'graphql';
 import type { ChainStatus } from '#libs/database/chain-status.js';
 import { WATERMARK_MS } from '../feed/changes-reader.js';
 import { endable } from '../feed/endable.js';
+import { Waiting } from '../feed/waiting.js';
 import { conditionOf } from './chain-condition.js';
 
 /** Statuses as they change, for any number of subscribers; a slow one gets the newest of each chain, and costs nothing. */
@@ -11,7 +12,7 @@ export class StatusChanges {
   private reading = 0;
   /** What the last reading changed: the same list for all who have seen the one before. */
   private latest: readonly ChainStatus[] = [];
-  private readonly waiting = new Set<() => void>();
+  private readonly waiting = new Waiting();
   private closed = false;
 
   /** Takes a reading of all chains. */
@@ -22,7 +23,7 @@ export class StatusChanges {
     this.latest = changed;
     for (const status of changed)
       this.newest.set(status.chainId, { status, text: textOf(status), since: this.reading });
-    this.wake();
+    this.waiting.wake();
   }
 
   /**
@@ -35,12 +36,12 @@ export class StatusChanges {
 
   close(): void {
     this.closed = true;
-    this.wake();
+    this.waiting.wake();
   }
 
   private async *followUntil(ended: AbortSignal): AsyncGenerator<readonly ChainStatus[]> {
     for (let seen = 0; !this.closed && !ended.aborted; ) {
-      if (this.reading === seen) await this.next(ended);
+      if (this.reading === seen) await this.waiting.until(WATERMARK_MS, ended);
       if (this.closed || ended.aborted) break;
       const changed = this.changedSince(seen);
       seen = this.reading;
@@ -56,25 +57,6 @@ export class StatusChanges {
     if (seen === this.reading) return [];
     if (seen === this.reading - 1) return this.latest;
     return [...this.newest.values()].filter(({ since }) => since > seen).map(({ status }) => status);
-  }
-
-  /** Waits for a change, for some seconds at most. */
-  private async next(ended: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.waiting.delete(done);
-        ended.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, WATERMARK_MS);
-      this.waiting.add(done);
-      ended.addEventListener('abort', done, { once: true });
-    });
-  }
-
-  private wake(): void {
-    for (const done of [...this.waiting]) done();
   }
 }
 

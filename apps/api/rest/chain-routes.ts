@@ -1,5 +1,5 @@
 import type { GraphQLField, GraphQLSchema } from 'graphql';
-import { chainOf } from '../graphql/chain-resolver.js';
+import { readChains } from '../graphql/chain-resolver.js';
 import type { ProgressWatch } from '../reads/progress.js';
 import { notFound } from './errors.js';
 import { jsonWriter } from './json.js';
@@ -9,8 +9,6 @@ import { type Route, sendJson } from './route.js';
 /** The chains and how they are doing. */
 export function chainRoutes(schema: GraphQLSchema, progress: ProgressWatch): Route[] {
   const { chains, chain } = schema.getQueryType()!.getFields();
-  const read = async () =>
-    (await progress.statuses()).map((status) => chainOf(status, progress.progressOf(status)));
   const describe = (field: GraphQLField<unknown, unknown>, path: readonly string[] = []) => ({
     tag: 'Chains',
     operationId: field.name,
@@ -24,14 +22,14 @@ export function chainRoutes(schema: GraphQLSchema, progress: ProgressWatch): Rou
     {
       ...describe(chains!),
       path: '/api/chains',
-      answer: async ({ response }) => sendJson(response, 200, writeAll(await read())),
+      answer: async ({ response }) => sendJson(response, 200, writeAll(await readChains(progress))),
     },
     {
       ...describe(chain!, ['id']),
       path: '/api/chains/{id}',
       mayMiss: true,
       async answer({ response, args }) {
-        const found = (await read()).find(({ id }) => id === args.id);
+        const found = (await readChains(progress)).find(({ id }) => id === args.id);
         if (!found) throw notFound(`chain ${args.id} is not followed: /api/chains lists those that are`);
         sendJson(response, 200, writeOne(found));
       },
