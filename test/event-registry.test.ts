@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { AbiCoder, Interface } from 'ethers';
+import { AbiCoder, EventFragment, Interface } from 'ethers';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ColumnKind } from '#libs/events/column.js';
 import { defineEvent, UndecodableLog } from '#libs/events/event.js';
+import { registered } from '#libs/events/registered.js';
 import { events } from '#libs/events/registry.js';
 import { bridgeNameOf } from '#libs/events/socket-bridge/bridge-names.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
@@ -28,17 +29,15 @@ describe.each(events.map((event) => [event.name, event] as const))('%s', (name, 
   });
 
   test('has a topic of its own signature and describes every column', () => {
-    expect(event.topic0).toBe(new Interface([event.signature]).getEvent(name)!.topicHash);
+    expect(event.topic0).toBe(EventFragment.from(event.signature).topicHash);
     for (const column of event.allColumns) expect(column.description, column.property).toMatch(/\.$/);
     expect(new Set(event.allColumns.map((c) => c.name)).size).toBe(event.allColumns.length);
   });
 });
 
-test('every folder of an event is in the registry, under a name and a table of its own', () => {
+test('every folder of an event is in the registry', () => {
   const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   expect(folders).toHaveLength(events.length);
-  expect(new Set(events.map((e) => e.name)).size).toBe(events.length);
-  expect(new Set(events.map((e) => e.table)).size).toBe(events.length);
 });
 
 const types = ['uint256', 'address', 'uint256', 'bytes32', 'address', 'address', 'bytes32'];
@@ -104,6 +103,45 @@ test('an event whose column takes a name that every event has, or names no argum
   expect(() => declare('blockNumber')).toThrow('every event has a column blockNumber');
   expect(() => declare('amount')).toThrow('names no argument');
   expect(declare('value').table).toBe('ping_event');
+});
+
+const transfer = (name: string, parameters: string, declared = 'Transfer') =>
+  defineEvent({
+    name,
+    signature: `event ${declared}(${parameters})`,
+    description: 'A test.',
+    columns: { one: { kind: 'uint256', description: 'A value.', from: () => 1n } },
+  });
+
+test('an event is known by its types and what is indexed, not by its own name or those of parameters', () => {
+  const erc20 = transfer('Erc20Transfer', 'address indexed from, address indexed to, uint256 value');
+  expect(erc20.identity).toBe('Transfer(address indexed,address indexed,uint256)');
+  expect(erc20).toMatchObject({ table: 'erc20_transfer_event', topicCount: 3 });
+  const erc721 = transfer('Erc721Transfer', 'address indexed, address indexed, uint256 indexed id');
+  expect(erc721.topic0).toBe(erc20.topic0);
+  expect(registered([erc20, erc721])).toEqual([erc20, erc721]);
+});
+
+test('two events whose logs look alike, or that share a name or a table, are refused with both names', () => {
+  const one = transfer('One', 'uint256 indexed a, uint256 b');
+  const two = transfer('Two', 'uint256 c, uint256 indexed d');
+  expect(() => registered([one, two])).toThrow(
+    /One and Two have one topic \(0x[0-9a-f]{64}\) .*: Transfer\(uint256 indexed,uint256\) and Transfer\(uint256,uint256 indexed\)/,
+  );
+  expect(() => registered([one, transfer('One', 'bool a')])).toThrow(/two events are called One/);
+  const tables = [transfer('NewRoute', 'bool a'), transfer('New1Route', 'bytes b')];
+  expect(registered(tables)).toEqual(tables);
+  expect(() => registered([transfer('ABRoute', 'bool a'), transfer('AbRoute', 'bytes b')])).toThrow(
+    /ABRoute and AbRoute have one table, ab_route_event/,
+  );
+});
+
+test.each([
+  ['a name that GraphQL could not be made of', 'ping', 'event Ping(uint256 value)', /^ping: .*PascalCase/],
+  ['a signature that is none', 'Ping', 'event Ping(uint257 value', /^Ping: no event .*uint257 value/],
+  ['a function', 'Ping', 'function ping(uint256 value)', /^Ping: no event .*function ping/],
+])('an event with %s is refused', (_title, name, signature, says) => {
+  expect(() => defineEvent({ name, signature, description: 'A test.', columns: {} })).toThrow(says);
 });
 
 test.each([

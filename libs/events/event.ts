@@ -1,4 +1,4 @@
-import { Fragment, Interface } from 'ethers';
+import { EventFragment, Interface } from 'ethers';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
 import {
   type Column,
@@ -31,8 +31,15 @@ export interface EventDefinition {
   readonly description: string;
   /** Table in Postgres. */
   readonly table: string;
+  /**
+   * What tells it from every other event: types and which are indexed, in `Name(type indexed,type)` form. Names of parameters
+   * aren't in a log, so they don't count.
+   */
+  readonly identity: string;
   /** keccak256 of the canonical signature, the log's first topic. */
   readonly topic0: string;
+  /** Number of topics of its logs: 1, and one more for each indexed argument. */
+  readonly topicCount: number;
   /** Columns that come from the arguments. */
   readonly columns: readonly Column[];
   /** All columns of the table, in their order. */
@@ -56,6 +63,7 @@ interface ColumnDeclaration extends ColumnOptions {
 
 /** What an event's folder declares. */
 export interface EventDeclaration {
+  /** PascalCase, unique in the registry. Where a contract overloads a name, the registry's differs from the signature's. */
   readonly name: string;
   readonly signature: string;
   readonly description: string;
@@ -64,27 +72,27 @@ export interface EventDeclaration {
 
 /**
  * Makes an event type from its folder's declaration.
- * @throws Error when a column's name is taken by the columns that every event has, or names no argument, or when what a
- *   column refers to doesn't fit its kind.
+ * @throws Error when the name isn't PascalCase or the signature can't be parsed, when a column's name is taken by the columns
+ *   that every event has, or names no argument, or when what a column refers to doesn't fit its kind.
  */
 export function defineEvent(declaration: EventDeclaration): EventDefinition {
-  const fragment = new Interface([Fragment.from(declaration.signature)]).getEvent(declaration.name);
-  if (!fragment)
-    throw new Error(`${declaration.name}: the signature declares another event: ${declaration.signature}`);
+  const fragment = fragmentOf(declaration);
   const declared = Object.entries(declaration.columns);
   const columns = declared.map(([property, c]) => columnOf(property, c.kind, c.description, c));
-  assertColumnNames(declaration, columns);
+  assertColumnNames(declaration, columns, fragment);
   for (const column of columns) {
     assertReference(declaration.name, column, columns);
     assertAmount(declaration.name, column, columns);
   }
-  const readArguments = argumentReader(declaration.signature, declaration.name);
+  const readArguments = argumentReader(fragment, declaration.name);
   return {
     name: declaration.name,
     signature: declaration.signature,
     description: declaration.description,
     table: `${snakeCase(declaration.name)}_event`,
+    identity: fragment.format('minimal').replace(/^event /, ''),
     topic0: fragment.topicHash,
+    topicCount: topicCountOf(fragment),
     columns,
     allColumns: [...positionColumns, ...columns, ...rawColumns, ...bookkeepingColumns],
     decode(log) {
@@ -97,11 +105,30 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
   };
 }
 
-function assertColumnNames(declaration: EventDeclaration, columns: readonly Column[]): void {
+function fragmentOf({ name, signature }: EventDeclaration): EventFragment {
+  if (!/^[A-Z][A-Za-z0-9]*$/.test(name))
+    throw new Error(
+      `${name}: an event's name is PascalCase, as SocketBridge: GraphQL's names are made of it`,
+    );
+  try {
+    return EventFragment.from(signature);
+  } catch (error) {
+    throw new Error(
+      `${name}: no event that can be read (it must be like "event Ping(uint256 value)"): ${signature}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function assertColumnNames(
+  declaration: EventDeclaration,
+  columns: readonly Column[],
+  fragment: EventFragment,
+): void {
   const taken = new Set([...positionColumns, ...rawColumns, ...bookkeepingColumns].map((c) => c.property));
-  const args = new Set(
-    new Interface([declaration.signature]).getEvent(declaration.name)!.inputs.map((i) => i.name),
-  );
+  const args = new Set(fragment.inputs.map((i) => i.name));
   for (const { property } of columns) {
     if (taken.has(property))
       throw new Error(`${declaration.name}: every event has a column ${property}, choose another name`);
@@ -144,10 +171,9 @@ function isWholeNumber(kind: ColumnKind): boolean {
 }
 
 /** Reads the arguments of one event, strictly: what a Solidity contract can't have emitted is refused. */
-function argumentReader(signature: string, name: string) {
-  const abi = new Interface([signature]);
-  const fragment = abi.getEvent(name)!;
-  const topicCount = 1 + fragment.inputs.filter((input) => input.indexed).length;
+function argumentReader(fragment: EventFragment, name: string) {
+  const abi = new Interface([fragment]);
+  const topicCount = topicCountOf(fragment);
   const words = wordsOfStaticData(
     fragment.inputs.filter((input) => !input.indexed).map((input) => input.type),
   );
@@ -167,6 +193,10 @@ function argumentReader(signature: string, name: string) {
       throw new UndecodableLog(`${name}: ${(shortMessage ?? message).slice(0, 300)}`);
     }
   };
+}
+
+function topicCountOf(fragment: EventFragment): number {
+  return 1 + fragment.inputs.filter((input) => input.indexed).length;
 }
 
 /** Number of 32-byte words that these types always take, or null when one of them has no fixed length. */

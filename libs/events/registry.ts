@@ -1,8 +1,9 @@
 import type { EventDefinition } from './event.js';
+import { registered } from './registered.js';
 import { socketBridge } from './socket-bridge/event.js';
 
 /** Every event type that the system knows. A new one is a folder beside `socket-bridge` and a line here. */
-export const events: readonly EventDefinition[] = [socketBridge];
+export const events: readonly EventDefinition[] = registered([socketBridge]);
 
 const byName = new Map(events.map((event) => [event.name, event]));
 
