@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { DeliveryQueue } from '#apps/worker/delivery-queue.js';
 import type { Delivery } from '#libs/broker/broker.js';
+import { UnknownEvents } from '#libs/database/event-catalog.js';
 import { until } from './services/until.js';
 
 /** Postgres's errors as its driver throws them. */
@@ -20,6 +21,8 @@ function queueOf(store: (names: readonly string[]) => Promise<void>) {
         await store(group.map((delivery) => nameOf.get(delivery)!));
         happened.push(`stored ${group.map((delivery) => nameOf.get(delivery)).join()}`);
       },
+      leave: (delivery, { events }) =>
+        void happened.push(`left ${nameOf.get(delivery)} with ${events.join()}`),
     },
     pino({ level: 'silent' }),
   );
@@ -76,5 +79,15 @@ test('a message that can never be stored goes to the dead letters alone; the oth
     'stored b',
     'ack b',
   ]);
+  await queue.stop();
+});
+
+test('a message with an event that is not known here is left alone, and those around it are stored', async () => {
+  const { queue, push, happened } = queueOf(async (names) => {
+    if (names.includes('new')) throw new UnknownEvents(['NewEvent']);
+  });
+  for (const name of ['a', 'new', 'b']) push(name);
+  await until('all', () => happened.length === 5);
+  expect(happened).toEqual(['stored a', 'ack a', 'left new with NewEvent', 'stored b', 'ack b']);
   await queue.stop();
 });

@@ -6,11 +6,14 @@ import { Lead } from '#apps/fetcher/lead.js';
 import type { Broker } from '#libs/broker/broker.js';
 import type { FinalStatement } from '#libs/broker/messages.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
+import { EventCatalog } from '#libs/database/event-catalog.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
 
 const source = { address: `0x${'aa'.repeat(20)}`, event: 'SocketBridge' };
 const MINUTE = 60_000;
+/** Of the registry. */
+const events = new EventCatalog();
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
@@ -45,7 +48,7 @@ function laneOf(depth = () => 1) {
   const failed = (error: unknown) => {
     throw error;
   };
-  const lane = new HistoryLane({ client, broker, batchSize: 10 }, { said: () => {}, failed });
+  const lane = new HistoryLane({ client, broker, events, batchSize: 10 }, { said: () => {}, failed });
   /** What is said when the ledger covers [1, `stored`] of [1, `upTo`], `after` ms later. */
   const said = async (after: number, stored = 0, upTo = 20) => {
     vi.advanceTimersByTime(after);
@@ -145,7 +148,7 @@ class HistoryWorld {
     } as unknown as Broker;
     this.lead = new Lead(1, [], broker, nothingStored);
     const listener = { said: () => {}, failed: () => {} };
-    this.lane = new HistoryLane({ client, broker, batchSize: given.batchSize }, listener);
+    this.lane = new HistoryLane({ client, broker, events, batchSize: given.batchSize }, listener);
   }
 
   get isComplete(): boolean {

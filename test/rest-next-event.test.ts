@@ -49,7 +49,9 @@ beforeAll(async () => {
     logIndex: i,
   }));
   const statement = { chainId: 1, sources, from: 1, to: 10 };
-  await storeHistory(ledger.database, [{ statement, ...decodeLogs(1, sources, logs) }]);
+  await storeHistory(ledger.database, [
+    { statement, ...decodeLogs(ledger.database.events, 1, sources, logs) },
+  ]);
   api = await startTestApi({ database: ledger.database });
 });
 afterAll(async () => {

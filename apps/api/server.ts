@@ -15,6 +15,7 @@ import type { AllowedOrigins } from './origins.js';
 import { KnownChains } from './reads/known-chains.js';
 import { ProgressWatch } from './reads/progress.js';
 import { serveRest } from './rest/rest.js';
+import { ServedEvents } from './served-events.js';
 import { statusPage } from './status-page.js';
 
 /** What the API needs. */
@@ -52,27 +53,36 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     chains: new KnownChains(database),
     progress,
   };
-  const schema = buildApiSchema(parts);
   const isPublic = (request: IncomingMessage) => isPage(request, options.limits.graphiql);
   const gate = new Gate(http.server, { ...options, isPublic });
   const { subscriptions } = gate;
-  const yoga = graphqlServer({ ...options, schema, gate });
+  const served = new ServedEvents(
+    database,
+    (events) => {
+      const schema = buildApiSchema(events, parts);
+      const { corsOrigins } = options;
+      return { schema, rest: serveRest({ ...parts, events, schema, logger, corsOrigins, subscriptions }) };
+    },
+    logger,
+  );
+  const yoga = graphqlServer({ ...options, schema: () => served.current.schema, gate });
   const sockets = serveWebSocket(http.server, yoga, options.corsOrigins, gate);
-  const rest = serveRest({ ...parts, schema, logger, corsOrigins: options.corsOrigins, subscriptions });
   http.handle((request, response) => {
     void gate.pass(request, response, () => {
-      if (!answerPage(request, response) && !rest(request, response)) void yoga(request, response);
+      if (!answerPage(request, response) && !served.current.rest(request, response))
+        void yoga(request, response);
     });
   });
   http.check('feed', () => feed.problem);
   feed.start(options.broker);
   progress.start();
+  served.start();
   const endMeasuring = measureChains(progress);
   const close = async () => {
     endMeasuring();
     // the sockets first: their clients see 1001, which says to come back, before their subscriptions end
     const disposed = sockets.dispose();
-    await Promise.all([feed.close(), progress.stop(), disposed]);
+    await Promise.all([feed.close(), progress.stop(), served.stop(), disposed]);
   };
   let closing: Promise<void> | null = null;
   return {

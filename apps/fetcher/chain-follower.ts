@@ -140,9 +140,9 @@ export class ChainFollower {
   }
 
   private newHistory(): HistoryLane {
-    const { client, broker, config, condition } = this.parts;
+    const { client, broker, config, condition, database } = this.parts;
     return new HistoryLane(
-      { client, broker, batchSize: config.batchSize },
+      { client, broker, events: database.events, batchSize: config.batchSize },
       { said: () => condition.historySaid(), failed: (error) => condition.historyFailed(error) },
     );
   }

@@ -8,7 +8,6 @@ import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import type { ChainCondition } from './chain-condition.js';
 import { ChainFollower } from './chain-follower.js';
-import { filterOf } from './history-lane.js';
 import { NewsLane } from './news-lane.js';
 
 /** Wait between tries to reach a chain's RPC at start. */
@@ -53,7 +52,7 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
     if (!known) return;
     logger.info(`final means ${known.words}`);
     const news = new NewsLane(client, {
-      filter: filterOf(pairsOf(config)),
+      filter: database.events.filterOf(pairsOf(config)),
       finality: () => known.rule,
       bloomProvesAbsence: config.bloomProvesAbsence,
     });

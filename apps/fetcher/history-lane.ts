@@ -1,10 +1,9 @@
 import type { Broker } from '#libs/broker/broker.js';
 import { type FinalStatement, MESSAGE_TARGET_BYTES } from '#libs/broker/messages.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
-import type { LogFilter } from '#libs/chain/endpoint.js';
+import type { EventCatalog } from '#libs/database/event-catalog.js';
 import type { LedgerSource } from '#libs/database/ledger.js';
 import type { ChainLog } from '#libs/events/log.js';
-import { eventByName } from '#libs/events/registry.js';
 import { type PlannedRange, planHistory, subtract } from './history-plan.js';
 import type { Lead } from './lead.js';
 
@@ -48,7 +47,12 @@ export class HistoryLane {
   private looked = { at: Number.NEGATIVE_INFINITY, empty: false };
 
   constructor(
-    private readonly parts: { client: ChainClient; broker: Broker; batchSize: number },
+    private readonly parts: {
+      client: ChainClient;
+      broker: Broker;
+      events: EventCatalog;
+      batchSize: number;
+    },
     private readonly listener: HistoryListener,
   ) {}
 
@@ -136,13 +140,13 @@ export class HistoryLane {
 
   /** Fetches as many blocks from `from` on as the endpoint allows. @returns the block after them. */
   private async fetchAndPublish(lead: Lead, range: PlannedRange, from: number): Promise<number> {
-    const filter = filterOf(range.sources);
+    const { events } = this.parts;
+    const filter = events.filterOf(range.sources);
     const { to, logs } = await this.parts.client.use(
       (endpoint) => endpoint.logsFrom(from, range.to, filter),
       { from },
     );
-    const wanted = wantedBy(range.sources);
-    for (const piece of piecesOfRange(from, to, logs.filter(wanted))) {
+    for (const piece of piecesOfRange(from, to, logs.filter(events.isOf(range.sources)))) {
       const statement: FinalStatement = {
         ...lead.head,
         kind: 'final',
@@ -164,20 +168,6 @@ function isStored(range: PlannedRange, sources: readonly LedgerSource[]): boolea
     const source = sources.find((s) => s.address === address && s.event === event);
     return !source || !subtract([[range.from, range.to + 1]], source.coverage).length;
   });
-}
-
-/** What to ask the node for: every address with every event; what isn't wanted of the product is dropped afterwards. */
-export function filterOf(sources: PlannedRange['sources']): LogFilter {
-  return {
-    addresses: [...new Set(sources.map((s) => s.address))],
-    topics: [...new Set(sources.map((s) => eventByName(s.event)!.topic0))],
-  };
-}
-
-/** Whether a log is of one of the sources. */
-function wantedBy(sources: PlannedRange['sources']): (log: ChainLog) => boolean {
-  const keys = new Set(sources.map((s) => `${s.address} ${eventByName(s.event)!.topic0}`));
-  return (log) => keys.has(`${log.address} ${log.topics[0]}`);
 }
 
 /** A range in pieces whose logs make about one message each; a block is never split. Logs come ordered by block. */

@@ -1,12 +1,12 @@
 import type { StatedSource } from '#libs/broker/messages.js';
 import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
-import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
+import type { Endpoint } from '#libs/chain/endpoint.js';
+import type { LogFilter } from '#libs/chain/log-filter.js';
 import { compareRange, type Difference } from '#libs/database/compare-rows.js';
 import type { Database } from '#libs/database/database.js';
 import { type LedgerSource, readSources } from '#libs/database/ledger.js';
 import { repairRange } from '#libs/database/repair-range.js';
 import { forgetVerified, type RecordedFinality, rememberVerified } from '#libs/database/verified.js';
-import { eventByName } from '#libs/events/registry.js';
 import type { ProgressLine } from '#libs/telemetry/progress-line.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import type { Findings } from './findings.js';
@@ -73,7 +73,7 @@ export class Verification {
   private async compareFrom(range: CoveredRange, repair: boolean): Promise<number | null> {
     const { chainId, database, findings } = this.parts;
     const { sources, from } = range;
-    const { to, logs } = await this.logs(from, range.to, filterOf(sources));
+    const { to, logs } = await this.logs(from, range.to, this.parts.database.events.filterOf(sources));
     const found: Found = { differences: [], sources: new Set(), lowest: to };
     const rows = await compareRange(database, { chainId, sources, from, to, logs }, (difference) => {
       findings.add(difference);
@@ -140,7 +140,7 @@ export class Verification {
     const { chainId, client, database, findings } = this.parts;
     const extra = found.filter((difference) => difference.kind === 'extra');
     const { gone, doubts } = extra.length
-      ? await lookAgain(client, filterOf(sources), extra)
+      ? await lookAgain(client, database.events.filterOf(sources), extra)
       : { gone: [], doubts: [] };
     this.left += extra.length - gone.length;
     if (doubts.length)
@@ -191,15 +191,7 @@ function isSame(a: StatedSource, b: StatedSource): boolean {
 /** The chain's followed sources, without those of events that a newer build than this one follows. */
 export async function comparableSources(database: Database, chainId: number): Promise<LedgerSource[]> {
   const sources = await readSources(database.statements, chainId);
-  return sources.filter((source) => eventByName(source.event));
-}
-
-/** What to ask the node for: every address with every event; logs of pairs that nobody wants are passed over. */
-function filterOf(sources: readonly LedgerSource[]): LogFilter {
-  return {
-    addresses: [...new Set(sources.map((s) => s.address))],
-    topics: [...new Set(sources.map((s) => eventByName(s.event)!.topic0))],
-  };
+  return sources.filter((source) => database.events.byName(source.event));
 }
 
 /** Whether waiting is of no use. */

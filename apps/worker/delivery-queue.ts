@@ -1,5 +1,6 @@
 import type { Delivery } from '#libs/broker/broker.js';
 import { isPermanent } from '#libs/database/database.js';
+import { UnknownEvents } from '#libs/database/event-catalog.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { OutageLog } from '#libs/telemetry/outage-log.js';
 
@@ -15,6 +16,8 @@ export interface Lane {
   groupSize(waiting: readonly Delivery[]): number;
   /** Stores the group in one transaction; when it resolves, the group is committed. */
   store(group: readonly Delivery[]): Promise<void>;
+  /** Does away with a delivery whose events this worker doesn't know. */
+  leave(delivery: Delivery, unknown: UnknownEvents): void;
 }
 
 /**
@@ -25,6 +28,7 @@ export interface Lane {
  *   void (stale, duplicate, other ledger) → ack
  *   database away, contended, or unsure  → held and tried again; never nacked, since a quorum queue's delivery limit would
  *                                          throw good messages away
+ *   of an event that isn't known here     → alone: left (see `Lane.leave`); in a group: the group is tried one by one
  *   can never be stored (data error)     → alone: reject with the reason; in a group: the group is tried one by one
  */
 export class DeliveryQueue {
@@ -89,16 +93,12 @@ export class DeliveryQueue {
         this.settled();
         return;
       } catch (error) {
-        const reason = (error as Error).message;
-        if (isPermanent(error)) {
+        if (error instanceof UnknownEvents || isPermanent(error)) {
           if (group.length > 1) return this.storeOneByOne(group);
-          this.logger.error(
-            { err: error },
-            `${this.lane.name}: a message can't be stored, it goes to the dead-letter queue`,
-          );
           this.settled();
-          return group[0]!.reject(`can't be stored: ${reason}`);
+          return this.giveUp(group[0]!, error);
         }
+        const reason = (error as Error).message;
         this.lastError = reason;
         this.outage.failed(
           `${this.lane.name}: holding ${group.length} messages until they can be stored: ${reason}`,
@@ -106,6 +106,15 @@ export class DeliveryQueue {
       }
       await this.pause(wait);
     }
+  }
+
+  private giveUp(delivery: Delivery, error: unknown): void {
+    if (error instanceof UnknownEvents) return this.lane.leave(delivery, error);
+    this.logger.error(
+      { err: error },
+      `${this.lane.name}: a message can't be stored, it goes to the dead-letter queue`,
+    );
+    delivery.reject(`can't be stored: ${(error as Error).message}`);
   }
 
   private settled(): void {

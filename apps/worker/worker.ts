@@ -3,9 +3,9 @@ import type { FinalStatement, NewsStatement, Statement } from '#libs/broker/mess
 import { applyNews, type DecodedNews } from '#libs/database/apply-news.js';
 import type { Database } from '#libs/database/database.js';
 import { decodeLogs, unknownEvents } from '#libs/database/decode-logs.js';
+import { UnknownEvents } from '#libs/database/event-catalog.js';
 import { ledgerId } from '#libs/database/ledger.js';
 import { type DecodedFinal, storeHistory } from '#libs/database/store-history.js';
-import { events } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { workerMetrics } from '#libs/telemetry/metrics.js';
 import { DeliveryQueue } from './delivery-queue.js';
@@ -40,18 +40,20 @@ export class Worker {
       name: 'history',
       groupSize: (waiting) => countWithin(waiting, GROUP_BYTES),
       store: (group) => worker.storeHistory(group),
+      leave,
     });
     worker.consumers.push(
-      await parts.broker.consume({ lane: 'history' }, HISTORY_PREFETCH, (d) => worker.take(history, d)),
+      await parts.broker.consume({ lane: 'history' }, HISTORY_PREFETCH, (d) => history.push(d)),
     );
     for (let index = 0; index < LIVE_QUEUES; index++) {
       const live = worker.queue({
         name: `live.${index}`,
         groupSize: (waiting) => countWithin(ofFirstChain(waiting), GROUP_BYTES),
         store: (group) => worker.storeNews(group),
+        leave,
       });
       worker.consumers.push(
-        await parts.broker.consume({ lane: 'live', index }, LIVE_PREFETCH, (d) => worker.take(live, d)),
+        await parts.broker.consume({ lane: 'live', index }, LIVE_PREFETCH, (d) => live.push(d)),
       );
     }
     return worker;
@@ -76,21 +78,23 @@ export class Worker {
     return queue;
   }
 
-  private take(queue: DeliveryQueue, delivery: Delivery): void {
-    const unknown = unknownEvents(delivery.statement);
-    if (!unknown.length) {
-      queue.push(delivery);
-      return;
-    }
-    const known = events.map((event) => event.name).join(', ');
-    delivery.reject(`unknown events ${unknown.join(', ')}; this worker knows ${known}`);
+  /** Events without a folder are declared while the process runs: what isn't known is looked up before it is given up. */
+  private async assertKnown(statements: readonly Statement[]): Promise<void> {
+    const { events, statements: executor } = this.database;
+    const unknown = () => [...new Set(statements.flatMap((s) => unknownEvents(events, s)))];
+    if (unknown().length) await events.load(executor);
+    if (unknown().length) throw new UnknownEvents(unknown());
   }
 
   private async storeHistory(group: readonly Delivery[]): Promise<void> {
     const statements = await this.ofThisLedger(group.map((d) => d.statement as FinalStatement));
     if (!statements.length) return;
+    await this.assertKnown(statements);
     const decoded = statements.map((statement): DecodedFinal => {
-      return { statement, ...decodeLogs(statement.chainId, statement.sources, statement.logs) };
+      return {
+        statement,
+        ...decodeLogs(this.database.events, statement.chainId, statement.sources, statement.logs),
+      };
     });
     const stored = await timed('history', () => storeHistory(this.database, decoded));
     measureStored(stored);
@@ -106,8 +110,15 @@ export class Worker {
   private async storeNews(group: readonly Delivery[]): Promise<void> {
     const statements = await this.ofThisLedger(group.map((d) => d.statement as NewsStatement));
     if (!statements.length) return;
+    await this.assertKnown(statements);
     const { chainId } = statements[0]!;
-    const result = await timed('live', () => applyNews(this.database, chainId, statements.map(decodeNews)));
+    const result = await timed('live', () =>
+      applyNews(
+        this.database,
+        chainId,
+        statements.map((s) => this.decodeNews(s)),
+      ),
+    );
     measureStored(result);
     measureNews(statements, result.verdicts);
     if (result.position !== null) this.broker.ring(result.position);
@@ -125,6 +136,12 @@ export class Worker {
     }
   }
 
+  private decodeNews(statement: NewsStatement): DecodedNews {
+    if (statement.kind === 'finality') return { statement };
+    const logs = statement.blocks.flatMap((block) => block.logs);
+    return { statement, ...decodeLogs(this.database.events, statement.chainId, statement.sources, logs) };
+  }
+
   private async ofThisLedger<S extends Statement>(statements: readonly S[]): Promise<S[]> {
     if (statements.some((s) => s.ledger !== this.ledger))
       this.ledger = await ledgerId(this.database.statements);
@@ -137,10 +154,9 @@ export class Worker {
   }
 }
 
-function decodeNews(statement: NewsStatement): DecodedNews {
-  if (statement.kind === 'finality') return { statement };
-  const logs = statement.blocks.flatMap((block) => block.logs);
-  return { statement, ...decodeLogs(statement.chainId, statement.sources, logs) };
+/** To the dead-letter queue. */
+function leave(delivery: Delivery, { message }: UnknownEvents): void {
+  delivery.reject(message);
 }
 
 /** How many deliveries from the first on stay within a number of bytes; at least one. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { AdvanceStatement } from '#libs/broker/messages.js';
-import { events } from '#libs/events/registry.js';
 import type { SqlExecutor } from './database.js';
+import { placesAbove } from './event-catalog.js';
 import { conflictingRows, type EventRow, ofBlocks, removeRows, upsertRows } from './event-rows.js';
 import { forgetKeptLogs, keepLogs } from './kept-logs.js';
 import { byChainAndEvent, type DecodedLogs } from './store-history.js';
@@ -91,7 +91,7 @@ async function dropRows(
 ): Promise<Map<string, number>> {
   const removed = new Map<string, number>();
   if (!hashes.length) return removed;
-  for (const event of events) {
+  for (const event of await placesAbove(tx, chainId, above)) {
     removed.set(event.name, await removeRows(tx, event, chainId, ofBlocks(above, hashes), await writeId()));
   }
   await forgetKeptLogs(tx, chainId, hashes);

@@ -3,7 +3,6 @@ import type { StatedSource } from '#libs/broker/messages.js';
 import { toSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { type ChainLog, logKey } from '#libs/events/log.js';
-import { eventByName } from '#libs/events/registry.js';
 import { finalizedBlock } from './apply-news.js';
 import type { Row } from './condition.js';
 import type { Database, SqlExecutor } from './database.js';
@@ -49,13 +48,13 @@ export function compareRange(
   tell: (difference: Difference) => void,
 ): Promise<number | null> {
   const { chainId, sources, from, to, logs } = range;
-  const { rows, broken } = decodeLogs(chainId, sources, logs);
+  const { rows, broken } = decodeLogs(database.events, chainId, sources, logs);
   // one moment: coverage and the rows that it speaks of
   return database.snapshot(async (tx) => {
     const final = await finalizedBlock(tx, chainId);
     if (final === null || final < to || !(await isCovered(tx, range))) return null;
     for (const source of sources) {
-      const event = eventByName(source.event)!;
+      const event = database.events.byName(source.event)!;
       const expected = rows.filter((row) => row.event === event && row.log.address === source.address);
       await compareSource(tx, { chainId, source, event, from, to }, expected, tell);
     }

@@ -41,6 +41,8 @@ export function conditionSql(condition: Condition): RawBuilder<unknown> {
     case 'not':
       return sql`(not ${conditionSql(condition.of)})`;
     case 'compare':
+      if (condition.with === 'eq' && condition.column.argument !== null)
+        return argumentEquals(condition.column.argument, condition.value);
       return sql`(t.${sql.ref(condition.column.name)} ${sql.raw(operators[condition.with])} ${sqlValue(condition.column, condition.value)})`;
     case 'in': {
       const { column, values } = condition;
@@ -53,6 +55,12 @@ export function conditionSql(condition: Condition): RawBuilder<unknown> {
     case 'final':
       return sql`(exists (select 1 from chain c where c.chain_id = t.chain_id and t.block_number <= c.finalized_block) = ${condition.value})`;
   }
+}
+
+/** Said of the JSON of all arguments, which is indexed: whole numbers are strings there. */
+function argumentEquals(argument: string, value: ColumnValue): RawBuilder<unknown> {
+  const kept = typeof value === 'boolean' ? value : String(value);
+  return sql`(t.args @> ${JSON.stringify({ [argument]: kept })}::text::jsonb)`;
 }
 
 function joined(kind: 'and' | 'or', of: readonly Condition[]): RawBuilder<unknown> {

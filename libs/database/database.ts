@@ -1,5 +1,6 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Kysely } from 'kysely';
+import { EventCatalog } from './event-catalog.js';
 import { ormConfig } from './orm-config.js';
 
 /** Runs statements: `sql`…`.execute(executor)`; inside a transaction the transaction, else one connection per statement. */
@@ -18,6 +19,8 @@ type Admission = <T>(work: () => Promise<T>) => Promise<T>;
 export class Database {
   private constructor(
     private readonly orm: MikroORM,
+    /** The events that it has rows of. */
+    readonly events: EventCatalog,
     private readonly admit: Admission = (work) => work(),
   ) {}
 
@@ -27,12 +30,12 @@ export class Database {
    * @param options.statementTimeoutMs a statement that takes longer fails (`isTimeout`); unset: none does.
    */
   static open(url: string, options: { poolSize?: number; statementTimeoutMs?: number } = {}): Database {
-    return new Database(new MikroORM(ormConfig(url, options)));
+    return new Database(new MikroORM(ormConfig(url, options)), new EventCatalog());
   }
 
   /** The same database and pool, whose snapshots are admitted one by one, e.g. so that clients take turns. */
   admitting(admit: Admission): Database {
-    return new Database(this.orm, admit);
+    return new Database(this.orm, this.events, admit);
   }
 
   /**

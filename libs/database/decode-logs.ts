@@ -1,30 +1,33 @@
 import type { StatedSource, Statement } from '#libs/broker/messages.js';
-import { type EventDefinition, UndecodableLog } from '#libs/events/event.js';
+import { UndecodableLog } from '#libs/events/argument-reader.js';
+import type { EventDefinition } from '#libs/events/event.js';
 import type { ChainLog } from '#libs/events/log.js';
-import { eventByName } from '#libs/events/registry.js';
+import { type EventCatalog, UnknownEvents } from './event-catalog.js';
 import type { EventRow } from './event-rows.js';
 import type { KeptLog } from './kept-logs.js';
 import type { DecodedLogs } from './store-history.js';
 
-/** Names of the statement's events that this build doesn't know. */
-export function unknownEvents(statement: Statement): string[] {
+/** Names of the statement's events that a catalog doesn't know. */
+export function unknownEvents(catalog: EventCatalog, statement: Statement): string[] {
   if (statement.kind === 'finality') return [];
-  return [...new Set(statement.sources.map((s) => s.event))].filter((name) => !eventByName(name));
+  return [...new Set(statement.sources.map((s) => s.event))].filter((name) => !catalog.byName(name));
 }
 
 /**
  * Decodes a statement's logs as the events of its sources. A log that carries an event's topic but is broken is kept
  * aside with the reason, the others go on; a log of none of the events is passed over.
+ * @throws UnknownEvents when the catalog doesn't know an event: its logs would count as stored.
  */
 export function decodeLogs(
+  catalog: EventCatalog,
   chainId: number,
   sources: readonly StatedSource[],
   logs: readonly ChainLog[],
 ): DecodedLogs {
   const bySource = new Map<string, EventDefinition[]>();
   for (const { address, event } of sources) {
-    const definition = eventByName(event);
-    if (!definition) continue;
+    const definition = catalog.byName(event);
+    if (!definition) throw new UnknownEvents([event]);
     const key = `${address} ${definition.topic0}`;
     bySource.set(key, [...(bySource.get(key) ?? []), definition]);
   }

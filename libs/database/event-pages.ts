@@ -3,6 +3,7 @@ import { type Column, type ColumnValue, fromSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { type Row, sqlValue } from './condition.js';
 import type { SqlExecutor } from './database.js';
+import { rowsOf } from './event-relation.js';
 import { isFixed, matchingRows, type RowFilter } from './matching-rows.js';
 
 /** One column of an order. */
@@ -87,7 +88,7 @@ export async function readRow(
   key: { chainId: number; txHash: string; logIndex: number },
 ): Promise<Row | null> {
   const { rows } = await sql<Record<string, unknown>>`
-    select ${columnList(event)} from ${sql.table(event.table)} t
+    select ${columnList(event)} from ${rowsOf(event)} t
     where chain_id = ${key.chainId} and tx_hash = ${`\\x${key.txHash.slice(2)}`}::text::bytea and log_index = ${key.logIndex}`.execute(
     executor,
   );

@@ -4,6 +4,7 @@ import { type Column, type ColumnValue, columnKinds, toSql } from '#libs/events/
 import type { DecodedValues, EventDefinition } from '#libs/events/event.js';
 import { type ChainLog, logKey } from '#libs/events/log.js';
 import type { SqlExecutor } from './database.js';
+import { type EventPlace, holdFragments } from './event-catalog.js';
 
 /** A decoded log, ready to be stored as a row of its event's table. */
 export interface EventRow {
@@ -23,7 +24,7 @@ export interface StoredKey {
 /** Rows per statement: enough to make the round trip cheap, few enough to keep one statement's memory at some MB. */
 const ROWS_PER_STATEMENT = 5_000;
 
-const key = ['chainId', 'txHash', 'logIndex'];
+const key = ['chainId', 'txHash', 'logIndex', 'event'];
 
 const list = (parts: RawBuilder<unknown>[]) => sql.join(parts, sql`, `);
 
@@ -32,6 +33,7 @@ const list = (parts: RawBuilder<unknown>[]) => sql.join(parts, sql`, `);
  * An equal row isn't touched, but it is locked like every other (DESIGN §3.1: `on conflict do update … where <differs>`).
  * @param mode `final`: a row in another block is moved here (final wins). `news`: it stays (see `conflictingRows`).
  * @returns the number of rows touched.
+ * @throws UnknownEvents when rows of an event without a folder belong elsewhere by now.
  */
 export async function upsertRows(
   tx: SqlExecutor,
@@ -39,6 +41,10 @@ export async function upsertRows(
   writeId: number,
   mode: 'final' | 'news',
 ): Promise<number> {
+  await holdFragments(
+    tx,
+    rows.filter(({ event }) => event.sharesTable).map(({ event }) => event.name),
+  );
   let touched = 0;
   for (const group of statementGroups(rows)) touched += await upsertGroup(tx, group, writeId, mode);
   return touched;
@@ -81,7 +87,7 @@ async function upsertGroup(
     insert into ${sql.table(event.table)} as t (${names}, removed, revision, write_id)
     select ${names}, false, 0, ${writeId}::bigint from ${unnested(columns, rows)}
     order by chain_id, tx_hash, log_index
-    on conflict (chain_id, tx_hash, log_index) do update
+    on conflict (${event.sharesTable ? sql`chain_id, tx_hash, log_index, event` : sql`chain_id, tx_hash, log_index`}) do update
     set ${assignments}, removed = false, revision = t.revision + 1, write_id = excluded.write_id
     where (t.removed or (${old}) is distinct from (${stated})) and ${mayTake}`.execute(tx);
   return Number(result.numAffectedRows ?? 0);
@@ -89,7 +95,7 @@ async function upsertGroup(
 
 /** The columns of an event that follow from its log: all but the bookkeeping. */
 export function storedColumns(event: EventDefinition): readonly Column[] {
-  return [...positionColumns, ...event.columns, ...rawColumns];
+  return [...positionColumns, ...event.storedColumns, ...rawColumns];
 }
 
 /** `(select …) as stated`: the rows as a relation, each column an array of text that Postgres casts. */
@@ -114,6 +120,11 @@ export function columnValue(row: EventRow, column: Column): ColumnValue {
   return value ?? (row.log[column.property as keyof ChainLog] as ColumnValue);
 }
 
+/** Rows of this event, of the table `t` that it may share with others. */
+export function ofEvent({ name, sharesTable }: EventPlace): RawBuilder<unknown> {
+  return sharesTable ? sql`t.event = ${name}` : sql`true`;
+}
+
 /**
  * Those of the rows that another block holds in the table, with that block's hash: what `upsertRows` in mode `news`
  * left alone. Call it in the same transaction, after it.
@@ -124,12 +135,12 @@ export async function conflictingRows(
 ): Promise<{ row: EventRow; heldBy: string }[]> {
   const conflicts: { row: EventRow; heldBy: string }[] = [];
   for (const group of statementGroups(rows)) {
-    const { table } = group[0]!.event;
+    const { event } = group[0]!;
     const { rows: found } = await sql<{ index: string; held_by: string }>`
       select s.index, '0x' || encode(t.block_hash, 'hex') as held_by
       from unnest(${group.map((r) => `\\x${r.log.txHash.slice(2)}`)}::text[], ${group.map((r) => r.log.logIndex)}::bigint[],
         ${group.map((r) => `\\x${r.log.blockHash.slice(2)}`)}::text[]) with ordinality as s(tx_hash, log_index, block_hash, index)
-      join ${sql.table(table)} t on t.chain_id = ${group[0]!.chainId} and t.tx_hash = s.tx_hash::bytea and t.log_index = s.log_index
+      join ${sql.table(event.table)} t on ${ofEvent(event)} and t.chain_id = ${group[0]!.chainId} and t.tx_hash = s.tx_hash::bytea and t.log_index = s.log_index
       where not t.removed and t.block_hash <> s.block_hash::bytea`.execute(tx);
     for (const { index, held_by } of found)
       conflicts.push({ row: group[Number(index) - 1]!, heldBy: held_by });
@@ -162,7 +173,7 @@ export function ofKeys(rows: readonly StoredKey[]): RemovedRows {
 /** Marks rows as removed; they are never deleted, since consumers must learn of the removal. @returns their number. */
 export async function removeRows(
   tx: SqlExecutor,
-  event: EventDefinition,
+  event: EventPlace,
   chainId: number,
   which: RemovedRows,
   writeId: number,
@@ -171,10 +182,10 @@ export async function removeRows(
   const result = await sql`
     with dead as (
       select t.tx_hash, t.log_index from ${table} t
-      where t.chain_id = ${chainId} and ${which} and not t.removed
+      where ${ofEvent(event)} and t.chain_id = ${chainId} and ${which} and not t.removed
       order by t.tx_hash, t.log_index for update)
     update ${table} t set removed = true, revision = t.revision + 1, write_id = ${writeId}
-    from dead where t.chain_id = ${chainId} and t.tx_hash = dead.tx_hash and t.log_index = dead.log_index`.execute(
+    from dead where ${ofEvent(event)} and t.chain_id = ${chainId} and t.tx_hash = dead.tx_hash and t.log_index = dead.log_index`.execute(
     tx,
   );
   return Number(result.numAffectedRows ?? 0);
@@ -183,12 +194,12 @@ export async function removeRows(
 /** Heights above another at which the chain has rows of an event of some contracts. */
 export async function heightsWithRows(
   tx: SqlExecutor,
-  event: EventDefinition,
+  event: EventPlace,
   { chainId, above, addresses }: { chainId: number; above: number; addresses: readonly string[] },
 ): Promise<number[]> {
   const { rows } = await sql<{ block_number: string }>`
-    select distinct block_number from ${sql.table(event.table)}
-    where chain_id = ${chainId} and block_number > ${above} and not removed
+    select distinct block_number from ${sql.table(event.table)} t
+    where ${ofEvent(event)} and chain_id = ${chainId} and block_number > ${above} and not removed
       and address = any(${addresses.map((address) => `\\x${address.slice(2)}`)}::text[]::bytea[])`.execute(
     tx,
   );

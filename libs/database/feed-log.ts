@@ -3,6 +3,7 @@ import type { EventDefinition } from '#libs/events/event.js';
 import type { Row } from './condition.js';
 import type { SqlExecutor } from './database.js';
 import { columnList, rowOf } from './event-pages.js';
+import { rowsOf } from './event-relation.js';
 
 /** An entry of the commit log as a reader sees it. */
 export type FeedEntry =
@@ -133,7 +134,7 @@ export async function rowsWhere(
         (${after[0]}, ${after[1]}, ${after[2]}, ${`\\x${after[3].slice(2)}`}::text::bytea)`
     : sql``;
   const { rows } = await sql<Record<string, unknown>>`
-    select ${columnList(event)} from ${sql.table(event.table)} t where ${condition} ${behind}
+    select ${columnList(event)} from ${rowsOf(event)} t where ${condition} ${behind}
     order by t.block_number, t.tx_index, t.log_index, t.tx_hash limit ${limit}`.execute(executor);
   return rows.map((row) => rowOf(event, row));
 }

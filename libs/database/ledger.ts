@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
 import type { EndpointStatus } from '#libs/chain/endpoint-health.js';
-import { events } from '#libs/events/registry.js';
 import { updateLastProcessed } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
+import { knownPlaces } from './event-catalog.js';
 import { heightsWithRows } from './event-rows.js';
 
 /** Length of a leader's lease in seconds, by the database's clock (DESIGN §3.2). */
@@ -111,7 +111,7 @@ async function readStored(tx: SqlExecutor, chainId: number, wanted: readonly Sta
   const finalized = chain.rows[0]!.finalized_block;
   const above = Number(finalized ?? -1);
   const full = new Set<number>();
-  for (const event of events) {
+  for (const event of await knownPlaces(tx)) {
     // what another contract's row shows was not asked for this one
     const addresses = wanted.filter((s) => s.event === event.name).map((s) => s.address);
     for (const height of await heightsWithRows(tx, event, { chainId, above, addresses })) full.add(height);

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Column } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { type Condition, conditionSql } from './condition.js';
+import { rowsOf } from './event-relation.js';
 
 /** Which rows of an event are meant. */
 export interface RowFilter {
@@ -15,9 +16,7 @@ export function matchingRows(
   { condition, includeRemoved }: RowFilter,
 ): RawBuilder<unknown> {
   const all = conjuncts(condition);
-  const source = all.some((c) => c.kind === 'final' && !c.value)
-    ? unfinalizedRows(event)
-    : sql.table(event.table);
+  const source = all.some((c) => c.kind === 'final' && !c.value) ? unfinalizedRows(event) : rowsOf(event);
   const parts = [
     ...(includeRemoved ? [] : [sql`not t.removed`]),
     // heights are indexed within each chain: with the chains said, a height needs a look-up in each and not the whole index
@@ -53,6 +52,6 @@ export function isFixed(condition: Condition, column: Column): boolean {
  * planner from turning it into just that.
  */
 function unfinalizedRows(event: EventDefinition): RawBuilder<unknown> {
-  return sql`(select e.* from chain c cross join lateral (select * from ${sql.table(event.table)} r
+  return sql`(select e.* from chain c cross join lateral (select * from ${rowsOf(event)} r
     where r.chain_id = c.chain_id and r.block_number > coalesce(c.finalized_block, -1) offset 0) e)`;
 }

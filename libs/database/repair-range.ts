@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
-import { eventByName } from '#libs/events/registry.js';
 import { finalizedBlock, lockLane } from './apply-news.js';
 import { appendToCommitLog, type CommitEntry, nextWriteId } from './commit-log.js';
 import { dropCoverage, updateLastProcessed } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
+import { knownPlaces } from './event-catalog.js';
 import { ofKeys, removeRows, type StoredKey } from './event-rows.js';
 
 /** Rows marked per statement. */
@@ -65,13 +65,14 @@ async function removeExtra(
 ): Promise<(CommitEntry & { kind: 'write' })[]> {
   const writeId = await nextWriteId(tx);
   const entries: (CommitEntry & { kind: 'write' })[] = [];
-  for (const name of [...new Set(extra.map((row) => row.event))].sort()) {
+  for (const event of await knownPlaces(tx)) {
+    const { name } = event;
     // in the order of keys, as every transaction locks them
     const rows = extra.filter((row) => row.event === name).sort(byKey);
     let rowsRemoved = 0;
     for (let i = 0; i < rows.length; i += ROWS_PER_STATEMENT) {
       const some = ofKeys(rows.slice(i, i + ROWS_PER_STATEMENT));
-      rowsRemoved += await removeRows(tx, eventByName(name)!, chainId, some, writeId);
+      rowsRemoved += await removeRows(tx, event, chainId, some, writeId);
     }
     if (rowsRemoved)
       entries.push({ kind: 'write', chainId, event: name, writeId, rowsAdded: 0, rowsRemoved });

@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import { events } from '#libs/events/registry.js';
 import { lockLane } from './apply-news.js';
 import { appendToCommitLog, type CommitEntry, nextWriteId } from './commit-log.js';
 import { dropCoverage, updateLastProcessed } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
-import { above, removeRows } from './event-rows.js';
+import { knownPlaces, placesAbove } from './event-catalog.js';
+import { above, ofEvent, removeRows } from './event-rows.js';
 import { forgetKeptLogsAbove } from './kept-logs.js';
 import { markRetraction } from './repair-range.js';
 import { holdHistory } from './store-history.js';
@@ -76,7 +76,7 @@ export function takeBackFinality(
 async function removeAbove(tx: SqlExecutor, chainId: number, height: number) {
   const writeId = await nextWriteId(tx);
   const entries: (CommitEntry & { kind: 'write' })[] = [];
-  for (const event of events.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const event of await placesAbove(tx, chainId, height)) {
     const rowsRemoved = await removeRows(tx, event, chainId, above(height), writeId);
     if (rowsRemoved)
       entries.push({ kind: 'write', chainId, event: event.name, writeId, rowsAdded: 0, rowsRemoved });
@@ -101,10 +101,10 @@ export async function rowHashesBelow(
   limit: number,
 ): Promise<{ number: number; hashes: string[] }[]> {
   const found = new Map<number, Set<string>>();
-  for (const event of events) {
+  for (const event of await knownPlaces(executor)) {
     const { rows } = await sql<{ number: string; hashes: string[] }>`
       select block_number as number, array_agg(distinct '0x' || encode(block_hash, 'hex')) as hashes
-      from ${sql.table(event.table)} where chain_id = ${chainId} and block_number <= ${below} and not removed
+      from ${sql.table(event.table)} t where ${ofEvent(event)} and chain_id = ${chainId} and block_number <= ${below} and not removed
       group by block_number order by block_number desc limit ${limit}`.execute(executor);
     for (const row of rows) {
       const known = found.get(Number(row.number)) ?? new Set();
@@ -126,9 +126,11 @@ export async function extentAbove(
   height: number,
 ): Promise<{ rows: number; blocks: number }> {
   let rows = 0;
-  for (const event of events) {
-    const { rows: counted } = await sql<{ n: string }>`select count(*) as n from ${sql.table(event.table)}
-      where chain_id = ${chainId} and block_number > ${height} and not removed`.execute(executor);
+  for (const event of await knownPlaces(executor)) {
+    const { rows: counted } = await sql<{ n: string }>`select count(*) as n from ${sql.table(event.table)} t
+      where ${ofEvent(event)} and chain_id = ${chainId} and block_number > ${height} and not removed`.execute(
+      executor,
+    );
     rows += Number(counted[0]!.n);
   }
   const { rows: blocks } = await sql<{ n: string }>`

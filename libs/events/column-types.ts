@@ -1,7 +1,7 @@
 import { Type } from '@mikro-orm/core';
 
-/** `numeric(78,0)` ↔ `bigint`: holds every uint256 (78 decimal digits). */
-export class Uint256Type extends Type<bigint, string> {
+/** `numeric(78,0)` ↔ `bigint`: holds every uint256 and int256 (78 decimal digits). */
+export class NumericType extends Type<bigint, string> {
   override convertToDatabaseValue(value: bigint): string {
     return value == null ? (value as never) : value.toString();
   }

@@ -1,15 +1,23 @@
 import type { Type } from '@mikro-orm/core';
-import { HexListType, HexType, hexListLiteral, Uint256Type } from './column-types.js';
+import { HexListType, HexType, hexListLiteral, NumericType } from './column-types.js';
 
-/** A column's value in TypeScript: uint256 as bigint, bytes as lower-case 0x-hex, times as Date. */
-export type ColumnValue = bigint | number | string | boolean | Date | readonly string[];
+/** A list or a tuple of Solidity: whole numbers as bigint (as decimal strings once it is stored), bytes as lower-case hex. */
+export type NestedValue =
+  | bigint
+  | string
+  | boolean
+  | readonly NestedValue[]
+  | { readonly [name: string]: NestedValue };
+
+/** A column's value in TypeScript: whole numbers of Solidity as bigint, bytes as lower-case 0x-hex, times as Date. */
+export type ColumnValue = bigint | number | string | boolean | Date | NestedValue;
 
 /** How a kind of column is kept in Postgres and carried to and from it. */
 interface KindDefinition {
   /** Type of the column in Postgres. */
   readonly sqlType: string;
   /** MikroORM's type, or its name for one of its own. */
-  readonly orm: (() => Type<unknown>) | 'bigint' | 'timestamp' | 'text' | 'boolean';
+  readonly orm: (() => Type<unknown>) | 'bigint' | 'timestamp' | 'text' | 'boolean' | 'json';
   /** Text that Postgres casts to `sqlType`. */
   readonly toSql: (value: never) => string;
   /** From what the Postgres driver returns (int8 and numeric as text, bytea as Buffer, timestamptz as text or Date). */
@@ -25,14 +33,18 @@ const hexKind: KindDefinition = {
   fromSql: (value: Buffer | string) => hexType.convertToJSValue(value),
 };
 
+const numericKind: KindDefinition = {
+  sqlType: 'numeric(78,0)',
+  orm: () => new NumericType() as Type<unknown>,
+  toSql: (value: bigint) => value.toString(),
+  fromSql: (value: string) => BigInt(value),
+};
+
 /** Every kind of column there is. Adding one means: one entry here, and its GraphQL scalar and operators in apps/api. */
 export const columnKinds = {
-  uint256: {
-    sqlType: 'numeric(78,0)',
-    orm: () => new Uint256Type() as Type<unknown>,
-    toSql: (value: bigint) => value.toString(),
-    fromSql: (value: string) => BigInt(value),
-  },
+  uint256: numericKind,
+  /** Whole numbers of Solidity that may be negative. */
+  int256: numericKind,
   /** Whole numbers up to 2^53 − 1: chain ids, heights, indexes. */
   safeInt: {
     sqlType: 'bigint',
@@ -62,6 +74,8 @@ export const columnKinds = {
     toSql: (value: boolean) => String(value),
     fromSql: (value: boolean) => value,
   },
+  /** Lists and tuples; can't be filtered or ordered by. */
+  json: { sqlType: 'jsonb', orm: 'json', toSql: jsonText, fromSql: (value: NestedValue) => value },
 } as const satisfies Record<string, KindDefinition>;
 
 export type ColumnKind = keyof typeof columnKinds;
@@ -92,6 +106,8 @@ export interface Column {
   readonly chainIdOf: ((values: Readonly<Record<string, ColumnValue>>) => bigint) | null;
   /** Where people write a text in several ways. */
   readonly filter: TextFilter | null;
+  /** Of an event without a folder: the argument whose value it is, in the column `args`. */
+  readonly argument: string | null;
 }
 
 /** How filters of a text column read what a person writes. */
@@ -107,13 +123,22 @@ type ColumnReference = 'token' | 'chain';
 
 /** What an event's folder may say about a column, besides its kind. */
 export type ColumnOptions = Partial<
-  Pick<Column, 'indexed' | 'amountOf' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter'>
+  Pick<Column, 'indexed' | 'amountOf' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter' | 'argument'>
 >;
 
 /** Name of the field beside a column that holds what it refers to: `toChainId` has `toChain`, `token` has `tokenInfo`. */
 export function referenceField({ property, refersTo }: Column): string | null {
   if (refersTo === null) return null;
   return refersTo === 'chain' ? property.replace(/Id$/, '') : `${property}Info`;
+}
+
+/** JSON with sorted keys, so that equal values have equal texts; whole numbers as strings. */
+function jsonText(value: NestedValue): string {
+  return JSON.stringify(value, (_, one: unknown) => {
+    if (typeof one === 'bigint') return one.toString();
+    if (typeof one !== 'object' || one === null || Array.isArray(one)) return one;
+    return Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
 }
 
 /** A column value as text for Postgres. */
@@ -148,7 +173,8 @@ export function columnOf(
     onChain = null,
     chainIdOf = null,
     filter = null,
+    argument = null,
   } = options;
-  const said = { indexed, amountOf, refersTo, onChain, chainIdOf, filter };
+  const said = { indexed, amountOf, refersTo, onChain, chainIdOf, filter, argument };
   return { property, name: snakeCase(property), kind, description, ...said };
 }

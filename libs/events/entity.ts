@@ -45,7 +45,8 @@ function entityOf(event: EventDefinition): EntitySchema {
   } as never) as unknown as EntitySchema;
 }
 
-function propertyOf(column: Column): unknown {
+/** MikroORM's property of a column. */
+export function propertyOf(column: Column): unknown {
   const { orm } = columnKinds[column.kind];
   const builder = baseProperty(orm).name(column.name).comment(column.description);
   if ((eventKey as readonly string[]).includes(column.property))
@@ -61,6 +62,7 @@ function baseProperty(orm: (typeof columnKinds)[keyof typeof columnKinds]['orm']
   if (orm === 'timestamp') return p.datetime(0);
   if (orm === 'text') return p.text();
   if (orm === 'boolean') return p.boolean();
+  if (orm === 'json') return p.json();
   return p.type(orm());
 }
 

@@ -1,4 +1,5 @@
-import { EventFragment, Interface } from 'ethers';
+import { EventFragment } from 'ethers';
+import { argumentReader, type EventArguments, topicCountOf } from './argument-reader.js';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
 import {
   type Column,
@@ -11,16 +12,8 @@ import {
 } from './column.js';
 import type { ChainLog } from './log.js';
 
-/** Decoded arguments by their name in the signature: integers as bigint, addresses and bytes as lower-case hex. */
-type EventArguments = Readonly<Record<string, ColumnValue>>;
-
-/** The columns of an event that come from its arguments, by property name. */
+/** The stored columns of an event that come from its arguments, by property name. */
 export type DecodedValues = Readonly<Record<string, ColumnValue>>;
-
-/** The log carries this event's topic, but can't be one of it: wrong length, impossible value. It is kept as undecodable. */
-export class UndecodableLog extends Error {
-  override readonly name = 'UndecodableLog';
-}
 
 /** An event type: everything the fetcher, the worker and the API need to know of it. */
 export interface EventDefinition {
@@ -31,6 +24,8 @@ export interface EventDefinition {
   readonly description: string;
   /** Table in Postgres. */
   readonly table: string;
+  /** Whether other events have their rows in the same table: those of this one carry its name in the column `event`. */
+  readonly sharesTable: boolean;
   /**
    * What tells it from every other event: types and which are indexed, in `Name(type indexed,type)` form. Names of parameters
    * aren't in a log, so they don't count.
@@ -40,13 +35,15 @@ export interface EventDefinition {
   readonly topic0: string;
   /** Number of topics of its logs: 1, and one more for each indexed argument. */
   readonly topicCount: number;
-  /** Columns that come from the arguments. */
+  /** Columns that come from the arguments, as readers see them. */
   readonly columns: readonly Column[];
-  /** All columns of the table, in their order. */
+  /** What the table holds of them: `columns`, or the arguments as JSON. */
+  readonly storedColumns: readonly Column[];
+  /** All columns that readers see, in their order. */
   readonly allColumns: readonly Column[];
   /**
    * Decodes one log.
-   * @returns the values of `columns`, or null when the log isn't of this event (other topic, or the same topic with another
+   * @returns the values of `storedColumns`, or null when the log isn't of this event (other topic, or the same topic with another
    *   number of indexed arguments, as ERC-20's and ERC-721's Transfer).
    * @throws UndecodableLog when it is, but broken.
    */
@@ -90,10 +87,12 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
     signature: declaration.signature,
     description: declaration.description,
     table: `${snakeCase(declaration.name)}_event`,
+    sharesTable: false,
     identity: fragment.format('minimal').replace(/^event /, ''),
     topic0: fragment.topicHash,
     topicCount: topicCountOf(fragment),
     columns,
+    storedColumns: columns,
     allColumns: [...positionColumns, ...columns, ...rawColumns, ...bookkeepingColumns],
     decode(log) {
       const args = readArguments(log);
@@ -168,44 +167,4 @@ function assertAmount(event: string, { property, kind, amountOf }: Column, colum
 
 function isWholeNumber(kind: ColumnKind): boolean {
   return kind === 'uint256' || kind === 'safeInt';
-}
-
-/** Reads the arguments of one event, strictly: what a Solidity contract can't have emitted is refused. */
-function argumentReader(fragment: EventFragment, name: string) {
-  const abi = new Interface([fragment]);
-  const topicCount = topicCountOf(fragment);
-  const words = wordsOfStaticData(
-    fragment.inputs.filter((input) => !input.indexed).map((input) => input.type),
-  );
-  return (log: Pick<ChainLog, 'topics' | 'data'>): EventArguments | null => {
-    if (log.topics[0]?.toLowerCase() !== fragment.topicHash || log.topics.length !== topicCount) return null;
-    const bytes = (log.data.length - 2) / 2;
-    if (words !== null && bytes !== words * 32) {
-      throw new UndecodableLog(`${name} has ${words * 32} bytes of data, this log has ${bytes}`);
-    }
-    try {
-      const result = abi.decodeEventLog(fragment, log.data, log.topics);
-      return Object.fromEntries(
-        fragment.inputs.map((input, i) => [input.name, normalized(input.baseType, result[i])]),
-      );
-    } catch (error) {
-      const { shortMessage, message } = error as { shortMessage?: string; message: string };
-      throw new UndecodableLog(`${name}: ${(shortMessage ?? message).slice(0, 300)}`);
-    }
-  };
-}
-
-function topicCountOf(fragment: EventFragment): number {
-  return 1 + fragment.inputs.filter((input) => input.indexed).length;
-}
-
-/** Number of 32-byte words that these types always take, or null when one of them has no fixed length. */
-function wordsOfStaticData(types: readonly string[]): number | null {
-  return types.every((type) => /^(u?int\d*|address|bool|bytes([1-9]|[12]\d|3[0-2]))$/.test(type))
-    ? types.length
-    : null;
-}
-
-function normalized(baseType: string, value: ColumnValue): ColumnValue {
-  return typeof value === 'string' && baseType !== 'string' ? value.toLowerCase() : value;
 }

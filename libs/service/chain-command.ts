@@ -28,6 +28,7 @@ export async function openChainCommand(
     await database.close();
     throw new DatabaseUnavailable(problem);
   }
+  await database.events.load(database.statements);
   const client = new ChainClient({
     chainId,
     urls: config.rpcUrls,

@@ -50,7 +50,7 @@ async function store(
   const decoded = statements.map((statement) => {
     if (statement.kind === 'finality') return { statement };
     const logs = statement.blocks.flatMap((block) => block.logs);
-    return { statement, ...decodeLogs(CHAIN_ID, [source], logs) };
+    return { statement, ...decodeLogs(database.events, CHAIN_ID, [source], logs) };
   });
   const { verdicts, position } = await applyNews(database, CHAIN_ID, decoded);
   if (verdicts.some((verdict) => verdict !== 'applied')) throw new Error(`not applied: ${verdicts}`);

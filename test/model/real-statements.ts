@@ -7,11 +7,14 @@ import {
 } from '#libs/broker/messages.js';
 import type { DecodedNews } from '#libs/database/apply-news.js';
 import { decodeLogs } from '#libs/database/decode-logs.js';
+import { EventCatalog } from '#libs/database/event-catalog.js';
 import type { DecodedFinal } from '#libs/database/store-history.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { CHAIN_ID, chainLog } from '../services/ledger-fixture.js';
 import { type Block, type Final, type Log, type News, SOURCES, type Source } from './statements.js';
 
+/** Of the registry. */
+const catalog = new EventCatalog();
 const LEDGER = '00000000-0000-4000-8000-000000000000';
 const addresses: Readonly<Record<Source, string>> = { A: `0x${'aa'.repeat(20)}`, B: `0x${'bb'.repeat(20)}` };
 
@@ -70,6 +73,7 @@ function newsOf(news: News): DecodedNews {
   return {
     statement,
     ...decodeLogs(
+      catalog,
       CHAIN_ID,
       sources,
       statement.blocks.flatMap((b) => b.logs),
@@ -81,7 +85,7 @@ function finalOf({ sources, from, to, logs }: Final): DecodedFinal {
   const head = { version: MESSAGE_VERSION, ledger: LEDGER, chainId: CHAIN_ID } as const;
   const stated = sources.map(statedSource);
   const statement = received({ ...head, kind: 'final', sources: stated, from, to, logs: logs.map(realLog) });
-  return { statement, ...decodeLogs(CHAIN_ID, stated, statement.logs) };
+  return { statement, ...decodeLogs(catalog, CHAIN_ID, stated, statement.logs) };
 }
 
 function received<M extends Message>(message: M): M {

@@ -103,7 +103,9 @@ export class LedgerFixture {
   async history(from: number, to: number, blocks: readonly StatedBlock[], term?: number) {
     const logs = blocks.flatMap((b) => b.logs);
     const statement = { chainId: CHAIN_ID, term, sources: [source], from, to };
-    return storeHistory(this.database, [{ statement, ...decodeLogs(CHAIN_ID, [source], logs) }]);
+    return storeHistory(this.database, [
+      { statement, ...decodeLogs(this.database.events, CHAIN_ID, [source], logs) },
+    ]);
   }
 
   /** Rows as `tx-hash-prefix@block r<revision>` with ` removed`, by key; see `rowName`. */
@@ -138,7 +140,7 @@ export class LedgerFixture {
       blocks: news.blocks,
     };
     const logs = news.blocks.flatMap((b) => b.logs);
-    return { statement, ...decodeLogs(CHAIN_ID, [source], logs) };
+    return { statement, ...decodeLogs(this.database.events, CHAIN_ID, [source], logs) };
   }
 }
 

@@ -11,7 +11,6 @@ import {
   rowsOfWrite,
 } from '#libs/database/feed-log.js';
 import type { EventDefinition } from '#libs/events/event.js';
-import { eventByName } from '#libs/events/registry.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { type EntryRows, KEPT_ROWS_PER_ENTRY, KeptEntries, unkept } from './kept-entries.js';
@@ -200,7 +199,7 @@ export class CommitFeed {
 
   private async rowsToKeep(entry: FeedEntry & { kind: 'write' }): Promise<readonly Row[] | null> {
     if (!this.followers) return null;
-    const event = eventByName(entry.event);
+    const event = this.database.events.byName(entry.event);
     if (!event) return [];
     const rows = await rowsOfWrite(this.database.statements, event, entry, null, KEPT_ROWS_PER_ENTRY + 1);
     return rows.length > KEPT_ROWS_PER_ENTRY ? null : rows;

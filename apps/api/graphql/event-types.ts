@@ -105,7 +105,7 @@ function filterOf(kind: ColumnKind): TypeClass {
   InputType(`${scalar.name}Filter`, {
     description: `Filter by ${/^[AEIOU]/.test(scalar.name) ? 'an' : 'a'} ${scalar.name}; all given operators must hold.`,
   })(filter);
-  const ordered = ['uint256', 'safeInt', 'timestamp'].includes(kind);
+  const ordered = ['uint256', 'int256', 'safeInt', 'timestamp'].includes(kind);
   for (const operator of [...EQUALITY, ...(ordered ? ORDER : [])]) {
     const type = operator === 'in' || operator === 'notIn' ? () => [scalar] : () => scalar;
     Field(type, { nullable: true, description: words[operator] })(filter.prototype, operator);

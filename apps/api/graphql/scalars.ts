@@ -6,10 +6,12 @@ import {
   Kind,
   type ValueNode,
 } from 'graphql';
+import { GraphQLJSON } from 'graphql-scalars';
 import type { ColumnKind } from '#libs/events/column.js';
 import { badInput } from '../errors.js';
 
 const MAX_UINT256 = 2n ** 256n - 1n;
+const MAX_INT256 = 2n ** 255n - 1n;
 
 /** A scalar whose input is read by one function, from variables and from literals alike. */
 function scalar<Internal>(options: {
@@ -53,6 +55,21 @@ const BigIntScalar = scalar<bigint>({
     }
     throw badInput(
       `${JSON.stringify(value)} is not a BigInt: give a decimal string or a safe integer from 0 to 2^256 − 1`,
+    );
+  },
+});
+
+const SignedBigIntScalar = scalar<bigint>({
+  name: 'SignedBigInt',
+  description:
+    'A whole number from −2^255 to 2^255 − 1, as a decimal string; safe integers are accepted as numbers, too.',
+  serialize: (value) => String(value),
+  parse: (value) => {
+    const isWhole = typeof value === 'string' ? /^-?\d{1,78}$/.test(value) : Number.isSafeInteger(value);
+    const number = isWhole ? BigInt(value as number | string) : null;
+    if (number !== null && number >= -MAX_INT256 - 1n && number <= MAX_INT256) return number;
+    throw badInput(
+      `${JSON.stringify(value)} is not a SignedBigInt: give a decimal string or a safe integer from −2^255 to 2^255 − 1`,
     );
   },
 });
@@ -118,11 +135,13 @@ export const scalarOfKind: Record<
   GraphQLScalarType
 > = {
   uint256: BigIntScalar,
+  int256: SignedBigIntScalar,
   safeInt: SafeIntScalar,
   address: AddressScalar,
   bytes32: Bytes32Scalar,
   bytes: BytesScalar,
   timestamp: DateTimeScalar,
+  json: GraphQLJSON,
 };
 
 /** The scalar of a kind of column. */

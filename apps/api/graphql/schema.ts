@@ -1,6 +1,6 @@
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchemaSync, type NonEmptyArray } from 'type-graphql';
-import { events } from '#libs/events/registry.js';
+import type { EventDefinition } from '#libs/events/event.js';
 import type { ReadParts } from '../reads/event-reads.js';
 import type { ProgressWatch } from '../reads/progress.js';
 import { chainResolver } from './chain-resolver.js';
@@ -8,8 +8,11 @@ import { eventResolver } from './event-resolver.js';
 import { eventTypes } from './event-types.js';
 import { statsResolver } from './stats-resolver.js';
 
-/** The GraphQL schema: chains, and every event type of the registry. Call it once per process: type-graphql keeps types globally. */
-export function buildApiSchema(parts: ReadParts & { progress: ProgressWatch }): GraphQLSchema {
+/** The GraphQL schema: chains, and every one of these events. What was built before is of no effect on it. */
+export function buildApiSchema(
+  events: readonly EventDefinition[],
+  parts: ReadParts & { progress: ProgressWatch },
+): GraphQLSchema {
   const eventResolvers = events.flatMap((event) => {
     const types = eventTypes(event);
     return [eventResolver(event, types, parts), statsResolver(event, types.where, parts)];

@@ -15,7 +15,8 @@ import { pacedResponses } from './paced-response.js';
 import { sharedExecution } from './shared-execution.js';
 
 interface YogaOptions {
-  readonly schema: GraphQLSchema;
+  /** The schema at the moment of a request. */
+  readonly schema: () => GraphQLSchema;
   readonly logger: Logger;
   readonly corsOrigins: AllowedOrigins;
   readonly limits: ApiLimits;

@@ -11,10 +11,10 @@ export const MAX_DEPTH = 10;
 /** A `where` argument as GraphQL hands it over. */
 export type WhereInput = Readonly<Record<string, unknown>>;
 
-/** Columns that can be filtered by; lists and raw data can't. */
+/** Columns that can be filtered by; lists, tuples and raw data can't. */
 export function filterColumns(event: EventDefinition): Column[] {
   const left = new Set(['topics', 'data', 'removed', 'revision', 'writeId']);
-  return event.allColumns.filter((column) => !left.has(column.property));
+  return event.allColumns.filter((column) => !left.has(column.property) && column.kind !== 'json');
 }
 
 /** Turns a `where` argument into a condition. Fields of one object are joined by "and". @throws GraphQLError BAD_USER_INPUT */

@@ -16,6 +16,8 @@ export type Schema = Readonly<Record<string, unknown>>;
 /** The forms of scalars in JSON; of those that aren't listed only the description is told. */
 const scalarForms: Readonly<Record<string, Schema>> = {
   BigInt: { type: 'string', pattern: '^[0-9]{1,78}$' },
+  SignedBigInt: { type: 'string', pattern: '^-?[0-9]{1,78}$' },
+  JSON: {},
   SafeInt: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
   Int: { type: 'integer' },
   Float: { type: 'number' },

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
-import { events } from '#libs/events/registry.js';
+import type { EventDefinition } from '#libs/events/event.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { badInput, maskError } from '../errors.js';
 import type { Counted } from '../limits/counted.js';
@@ -19,6 +19,7 @@ const METHODS = 'GET, HEAD, OPTIONS';
 
 /** What REST is made of. */
 export interface RestOptions extends ReadParts {
+  readonly events: readonly EventDefinition[];
   /** Its fields' arguments and types are REST's, too. */
   readonly schema: GraphQLSchema;
   readonly progress: ProgressWatch;
@@ -33,7 +34,7 @@ export type RestHandler = (request: IncomingMessage, response: ServerResponse) =
 
 /** Makes REST: the resources of every event type and of the chains, their description, and the page to try them. */
 export function serveRest(options: RestOptions): RestHandler {
-  const { schema, logger } = options;
+  const { events, schema, logger } = options;
   const routes = [
     ...events.flatMap((event) => eventRoutes(event, schema, options)),
     totalBridgedRoute(schema, options),

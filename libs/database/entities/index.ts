@@ -1,5 +1,6 @@
 import { eventEntities } from '#libs/events/entity.js';
 import { BlockEntity, ChainEntity, ChainLaneEntity, SourceEntity } from './chain.js';
+import { ContractEventEntity, EventFragmentEntity } from './contract-event.js';
 import { FeedCommitEntity, FeedCounterEntity } from './feed.js';
 import { ConflictingLogEntity, UndecodableLogEntity } from './kept-log.js';
 
@@ -13,5 +14,7 @@ export const entities = [
   FeedCommitEntity,
   UndecodableLogEntity,
   ConflictingLogEntity,
+  EventFragmentEntity,
+  ContractEventEntity,
   ...eventEntities,
 ];

@@ -1,0 +1,79 @@
+import { type EventFragment, Indexed, Interface, type ParamType, type Result } from 'ethers';
+import type { NestedValue } from './column.js';
+import type { ChainLog } from './log.js';
+
+/**
+ * Decoded arguments by their name in the signature (without one: `arg` and the place): integers as bigint, addresses and bytes
+ * as lower-case hex, lists as lists, tuples by the names of their parts; of an indexed text, list or tuple its hash.
+ */
+export type EventArguments = Readonly<Record<string, NestedValue>>;
+
+/** The log carries this event's topic, but can't be one of it: wrong length, impossible value. It is kept as undecodable. */
+export class UndecodableLog extends Error {
+  override readonly name = 'UndecodableLog';
+}
+
+/** Name of an argument. @param place its place among the arguments, from 0. */
+export function argumentName(input: ParamType, place: number): string {
+  return input.name || `arg${place}`;
+}
+
+/** Number of topics that the event's logs have. */
+export function topicCountOf(fragment: EventFragment): number {
+  return 1 + fragment.inputs.filter((input) => input.indexed).length;
+}
+
+/**
+ * Reads the arguments of one event, strictly: what a Solidity contract can't have emitted is refused.
+ * @returns a function from a log to its arguments; null when the log isn't of the event. It throws UndecodableLog.
+ */
+export function argumentReader(fragment: EventFragment, name: string) {
+  const abi = new Interface([fragment]);
+  const topicCount = topicCountOf(fragment);
+  const words = wordsOfStaticData(
+    fragment.inputs.filter((input) => !input.indexed).map((input) => input.type),
+  );
+  return (log: Pick<ChainLog, 'topics' | 'data'>): EventArguments | null => {
+    if (log.topics[0]?.toLowerCase() !== fragment.topicHash || log.topics.length !== topicCount) return null;
+    const bytes = (log.data.length - 2) / 2;
+    if (words !== null && bytes !== words * 32) {
+      throw new UndecodableLog(`${name} has ${words * 32} bytes of data, this log has ${bytes}`);
+    }
+    try {
+      const result = abi.decodeEventLog(fragment, log.data, log.topics);
+      return Object.fromEntries(
+        fragment.inputs.map((input, i) => [argumentName(input, i), normalized(input, result[i])]),
+      );
+    } catch (error) {
+      const { shortMessage, message } = error as { shortMessage?: string; message: string };
+      throw new UndecodableLog(`${name}: ${(shortMessage ?? message).slice(0, 300)}`);
+    }
+  };
+}
+
+/** Number of 32-byte words that these types always take, or null when one of them has no fixed length. */
+function wordsOfStaticData(types: readonly string[]): number | null {
+  return types.every((type) => /^(u?int\d*|address|bool|bytes([1-9]|[12]\d|3[0-2]))$/.test(type))
+    ? types.length
+    : null;
+}
+
+function normalized(type: ParamType, value: unknown): NestedValue {
+  if (value instanceof Indexed) return value.hash!.toLowerCase();
+  if (type.isArray()) return [...(value as Result)].map((one) => normalized(type.arrayChildren, one));
+  if (type.isTuple()) return tuple(type.components, value as Result);
+  if (typeof value !== 'string') return value as bigint | boolean;
+  if (type.baseType !== 'string') return value.toLowerCase();
+  // neither text nor jsonb of Postgres has a place for it
+  if (value.includes('\0'))
+    throw new Error(`${type.name || 'a text'} has a NUL character, which Postgres can't store in a text`);
+  return value;
+}
+
+/** By the names of its parts where all have one, else as a list. */
+function tuple(parts: readonly ParamType[], values: Result): NestedValue {
+  const read = parts.map((part, i) => normalized(part, values[i]));
+  const names = parts.map((part) => part.name);
+  if (names.some((name) => !name) || new Set(names).size < names.length) return read;
+  return Object.fromEntries(names.map((name, i) => [name, read[i]!]));
+}

@@ -1,0 +1,113 @@
+import { EventFragment, keccak256, type ParamType, toUtf8Bytes } from 'ethers';
+import { argumentName } from './argument-reader.js';
+import type { ColumnKind } from './column.js';
+
+/** An argument of an event as its own name says it, and what it becomes where no folder says anything else. */
+export interface FragmentArgument {
+  /** Name in the fragment; of one without a name `arg` and its place, from 0. */
+  readonly name: string;
+  /** Column and GraphQL field: `_tokenId` → `tokenId`; a name that every event has gets `Arg` behind it. */
+  readonly property: string;
+  readonly kind: ColumnKind;
+  readonly description: string;
+}
+
+/** Names of fields that every event has beside its columns, and of what stands beside them in filters. */
+const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args'];
+
+/**
+ * Reads a human-readable ABI fragment: `event Transfer(address indexed from, address indexed to, uint256 value)`.
+ * @throws Error with the reason: it doesn't parse, declares no event, is anonymous (such logs have no topic to ask by), or its
+ *   arguments can't be told apart.
+ */
+export function parseFragment(text: string): EventFragment {
+  const written = /^\s*event\s/.test(text) ? text.trim() : `event ${text.trim()}`;
+  const shown = JSON.stringify(text.trim().slice(0, 120));
+  let fragment: EventFragment;
+  try {
+    fragment = EventFragment.from(written);
+  } catch (error) {
+    const { shortMessage, message } = error as { shortMessage?: string; message: string };
+    throw new Error(`${shown} is no event of Solidity: ${(shortMessage ?? message).slice(0, 200)}`);
+  }
+  if (fragment.anonymous)
+    throw new Error(
+      `${shown} is anonymous: its logs carry no topic of the event, so a node can't be asked for them`,
+    );
+  const indexed = fragment.inputs.filter((input) => input.indexed).length;
+  if (indexed > 3) throw new Error(`${shown} has ${indexed} indexed arguments, a log has room for 3`);
+  const names = fragment.inputs.map((input) => input.name).filter(Boolean);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice) throw new Error(`${shown} has two arguments of the name ${twice}`);
+  return fragment;
+}
+
+/**
+ * What tells events apart: name, types, and which of them are indexed, e.g. `Transfer(address indexed,address indexed,uint256)`.
+ * ERC-20's and ERC-721's Transfer have one topic and two identities.
+ */
+export function identityOf(fragment: EventFragment): string {
+  return fragment.format('minimal').replace(/^event /, '');
+}
+
+/** Name of an event without a folder: the fragment's, as the names of the registry and GraphQL are written. */
+export function nameOfFragment(fragment: EventFragment): string {
+  const words = fragment.name.split(/[\W_]+/).filter(Boolean);
+  const name = words
+    .map((word) => word[0]!.toUpperCase() + word.slice(1))
+    .join('')
+    .replace(/^\d+/, '');
+  if (!name)
+    throw new Error(`the event's name ${fragment.name} can't be a name in GraphQL: give it another one`);
+  return name;
+}
+
+/** The name for an event whose own name stands for another one already: `Transfer_8c5be1e5`, the same everywhere. */
+export function otherNameOf(name: string, fragment: EventFragment): string {
+  return `${name}_${keccak256(toUtf8Bytes(identityOf(fragment))).slice(2, 10)}`;
+}
+
+/** The arguments of an event with the columns that they become by default. @param taken properties that every event has. */
+export function argumentsOf(fragment: EventFragment, taken: readonly string[]): FragmentArgument[] {
+  const used = new Set([...taken, ...RESERVED]);
+  return fragment.inputs.map((input, i) => {
+    const name = argumentName(input, i);
+    let property = propertyOf(name, i);
+    while (used.has(property)) property += 'Arg';
+    used.add(property);
+    return { name, property, ...meaningOf(input) };
+  });
+}
+
+/** `_token_id` → `tokenId`. */
+function propertyOf(name: string, place: number): string {
+  const words = name.replace(/\W/g, '_').split('_').filter(Boolean);
+  const joined = words.map((word, i) => (i ? word[0]!.toUpperCase() + word.slice(1) : word)).join('');
+  if (!/^[A-Za-z]/.test(joined)) return `arg${place}${joined}`;
+  return `${joined[0]!.toLowerCase()}${joined.slice(1)}`;
+}
+
+function meaningOf(input: ParamType): { kind: ColumnKind; description: string } {
+  const type = input.format('sighash');
+  const isHashed = input.indexed && /^(string|bytes)$|\]$|^\(/.test(type);
+  if (isHashed)
+    return { kind: 'bytes32', description: `keccak256 of the ${plainType(type)} that was indexed.` };
+  return { kind: kindOf(type), description: `\`${type}${input.indexed ? ' indexed' : ''}\`.` };
+}
+
+function plainType(type: string): string {
+  return type.startsWith('(') ? 'tuple' : type;
+}
+
+/** The kind of column that holds every value of a Solidity type exactly. */
+function kindOf(type: string): ColumnKind {
+  if (type.endsWith(']') || type.startsWith('(')) return 'json';
+  if (type === 'address') return 'address';
+  if (type === 'bool') return 'boolean';
+  if (type === 'string') return 'text';
+  if (type === 'bytes32') return 'bytes32';
+  const integer = /^(u?)int(\d+)$/.exec(type);
+  if (!integer) return 'bytes';
+  if (integer[1] === 'u') return Number(integer[2]) <= 48 ? 'safeInt' : 'uint256';
+  return 'int256';
+}
