@@ -6,6 +6,7 @@ import {
   type ColumnOptions,
   type ColumnValue,
   columnOf,
+  misfit,
   referenceField,
   snakeCase,
 } from './column.js';
@@ -57,7 +58,10 @@ export interface EventDefinition {
 interface ColumnDeclaration extends ColumnOptions {
   readonly kind: ColumnKind;
   readonly description: string;
-  /** From the decoded arguments to the column's value; left out, the argument of the column's own name. */
+  /**
+   * From the decoded arguments to the column's value (null only where the column is nullable); left out, the argument of the
+   * column's own name. A log for which it throws is kept as undecodable.
+   */
   readonly from?: (args: EventArguments) => ColumnValue;
 }
 
@@ -99,7 +103,7 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
       const args = readArguments(log);
       if (!args) return null;
       return Object.fromEntries(
-        declared.map(([property, c]) => [property, c.from ? c.from(args) : args[property]!]),
+        declared.map(([property, c]) => [property, checkedValue(declaration.name, property, c, args)]),
       );
     },
   };
@@ -118,6 +122,23 @@ function fragmentOf({ name, signature }: EventDeclaration): EventFragment {
       {
         cause: error,
       },
+    );
+  }
+}
+
+function checkedValue(event: string, property: string, column: ColumnDeclaration, args: EventArguments) {
+  const value = uncheckedValue(event, property, column, args);
+  const wrong = column.nullable && value === null ? null : misfit(column.kind, value);
+  if (wrong) throw new UndecodableLog(`${event}: column ${property} ${wrong}`);
+  return value;
+}
+
+function uncheckedValue(event: string, property: string, { from }: ColumnDeclaration, args: EventArguments) {
+  try {
+    return from ? from(args) : args[property]!;
+  } catch (error) {
+    throw new UndecodableLog(
+      `${event}: column ${property}: ${String((error as Error)?.message ?? error).slice(0, 300)}`,
     );
   }
 }
