@@ -151,8 +151,10 @@ function differingColumns(
     storedColumns(event).flatMap((column) => {
       const [ours, theirs] = [stored[column.property]!, columnValue(row, column)].map((value) =>
         toSql(column.kind, value),
-      ) as [string, string];
-      return ours === theirs ? [] : [{ name: column.name, stored: ours, chain: theirs }];
+      ) as [string | null, string | null];
+      // a column that is younger than the row may not be filled yet
+      if (ours === theirs || (ours === null && column.nullable)) return [];
+      return [{ name: column.name, stored: ours ?? 'null', chain: theirs ?? 'null' }];
     }),
   );
   return differences.find((columns) => !columns.length) ?? differences[0]!;

@@ -15,6 +15,8 @@ export type Condition =
       readonly value: ColumnValue;
     }
   | { readonly kind: 'in'; readonly column: Column; readonly values: readonly ColumnValue[] }
+  /** Whether the column has no value. */
+  | { readonly kind: 'null'; readonly column: Column; readonly value: boolean }
   | { readonly kind: 'final'; readonly value: boolean };
 
 /** A row of an event's table: column values by property name. */
@@ -32,18 +34,26 @@ export function sqlValue(column: Column, value: ColumnValue): RawBuilder<unknown
   return sql`${toSql(column.kind, value)}::text::${comparedType(column)}`;
 }
 
-/** The condition on table `t` in SQL. All columns are `not null`, so that `not` has no third value. */
+/**
+ * The condition on table `t` in SQL. It holds or it doesn't: a column without a value differs from every value and is neither
+ * greater nor less, so that `ne` and `notIn` are what `not` says of `eq` and `in`.
+ */
 export function conditionSql(condition: Condition): RawBuilder<unknown> {
   switch (condition.kind) {
     case 'and':
     case 'or':
       return joined(condition.kind, condition.of);
     case 'not':
-      return sql`(not ${conditionSql(condition.of)})`;
-    case 'compare':
-      if (condition.with === 'eq' && condition.column.argument !== null)
-        return argumentEquals(condition.column.argument, condition.value);
-      return sql`(t.${sql.ref(condition.column.name)} ${sql.raw(operators[condition.with])} ${sqlValue(condition.column, condition.value)})`;
+      // SQL's third value, which only a column without a value brings about, counts as false
+      return mayBeUnknown(condition.of)
+        ? sql`(${conditionSql(condition.of)} is not true)`
+        : sql`(not ${conditionSql(condition.of)})`;
+    case 'compare': {
+      const { column, with: comparison, value } = condition;
+      if (comparison === 'eq' && column.argument !== null) return argumentEquals(column.argument, value);
+      const operator = comparison === 'ne' && column.nullable ? 'is distinct from' : operators[comparison];
+      return sql`(t.${sql.ref(column.name)} ${sql.raw(operator)} ${sqlValue(column, value)})`;
+    }
     case 'in': {
       const { column, values } = condition;
       // an index gives the rows of one value in the order of pages, those of a list not
@@ -52,6 +62,8 @@ export function conditionSql(condition: Condition): RawBuilder<unknown> {
       const array = sql`${values.map((value) => toSql(column.kind, value))}::text[]::${comparedType(column)}[]`;
       return sql`(t.${sql.ref(column.name)} = any(${array}))`;
     }
+    case 'null':
+      return sql`(t.${sql.ref(condition.column.name)} is ${sql.raw(condition.value ? 'null' : 'not null')})`;
     case 'final':
       return sql`(exists (select 1 from chain c where c.chain_id = t.chain_id and t.block_number <= c.finalized_block) = ${condition.value})`;
   }
@@ -61,6 +73,12 @@ export function conditionSql(condition: Condition): RawBuilder<unknown> {
 function argumentEquals(argument: string, value: ColumnValue): RawBuilder<unknown> {
   const kept = typeof value === 'boolean' ? value : String(value);
   return sql`(t.args @> ${JSON.stringify({ [argument]: kept })}::text::jsonb)`;
+}
+
+/** Whether SQL may find that a condition neither holds nor doesn't. */
+function mayBeUnknown(condition: Condition): boolean {
+  if (condition.kind === 'and' || condition.kind === 'or') return condition.of.some(mayBeUnknown);
+  return (condition.kind === 'compare' || condition.kind === 'in') && condition.column.nullable;
 }
 
 function joined(kind: 'and' | 'or', of: readonly Condition[]): RawBuilder<unknown> {
@@ -96,6 +114,8 @@ export function conditionMatcher(
       const wanted = new Set(values.map((value) => toSql(column.kind, value)));
       return (row) => wanted.has(toSql(column.kind, row[column.property]!));
     }
+    case 'null':
+      return (row) => (row[condition.column.property] === null) === condition.value;
     case 'final':
       return (row) => isFinal(row) === condition.value;
   }
@@ -106,9 +126,11 @@ function compareMatcher({
   with: comparison,
   value,
 }: Condition & { kind: 'compare' }): (row: Row) => boolean {
-  const wanted = comparable(value);
+  const wanted = comparable(value!);
   return (row) => {
-    const actual = comparable(row[column.property]!);
+    const found = row[column.property]!;
+    if (found === null) return comparison === 'ne';
+    const actual = comparable(found);
     if (comparison === 'eq') return actual === wanted;
     if (comparison === 'ne') return actual !== wanted;
     if (comparison === 'gt') return actual > wanted;
@@ -117,7 +139,7 @@ function compareMatcher({
   };
 }
 
-function comparable(value: ColumnValue): bigint | number | string | boolean {
+function comparable(value: NonNullable<ColumnValue>): bigint | number | string | boolean {
   if (value instanceof Date) return value.getTime();
   return Array.isArray(value) ? value.join() : (value as bigint | number | string | boolean);
 }

@@ -65,7 +65,8 @@ export async function readPage(
 }
 
 /**
- * One column of the order. There are no nulls: where they would stand only tells Postgres which indexes it may follow. Where a
+ * One column of the order; rows without a value count as the largest, as in Postgres's indexes. Of the time there are no nulls:
+ * where they would stand only tells Postgres which indexes it may follow. Where a
  * filter has one value of an indexed column, the rows come from that column's index, and not from the one by time: that
  * one is quicker while the value is frequent, and reads the whole table when it is no longer (a chain that stood still, a route
  * that was closed), of which the planner knows nothing.
@@ -106,29 +107,37 @@ export function rowOf(event: EventDefinition, row: Record<string, unknown>): Row
 }
 
 /**
- * Rows behind a key, in two ranges that an index on the leading columns bounds: those that share the key's first value, and
- * those past it. In one range a page within many rows of one value (a bridge, a token) would read all before it again.
+ * Rows behind a key, in ranges that an index on the leading columns bounds: those that share the key's first value, and
+ * those past it; those without a value, which are past all others, by themselves. In one range a page within many rows of one value (a bridge, a token) would read all before it again.
  */
 function rangesBehind(order: readonly OrderColumn[], from: readonly ColumnValue[]): RawBuilder<unknown>[] {
   const [first, ...rest] = order;
-  const value = sqlValue(first!.column, from[0]!);
-  const column = sql`t.${sql.ref(first!.column.name)}`;
-  return [
-    sql`${column} = ${value} and ${keyset(rest, from.slice(1))}`,
-    sql`${column} ${sql.raw(first!.descending ? '<' : '>')} ${value}`,
-  ];
+  return [sql`${equal(first!, from[0]!)} and ${keyset(rest, from.slice(1))}`, ...past(first!, from[0]!)];
+}
+
+const ref = ({ column }: OrderColumn) => sql`t.${sql.ref(column.name)}`;
+
+function equal(o: OrderColumn, value: ColumnValue): RawBuilder<unknown> {
+  return value === null ? sql`${ref(o)} is null` : sql`${ref(o)} = ${sqlValue(o.column, value)}`;
+}
+
+/** Rows whose value is past this one; null counts as the largest. */
+function past(o: OrderColumn, value: ColumnValue): RawBuilder<unknown>[] {
+  if (value === null) return o.descending ? [sql`${ref(o)} is not null`] : [];
+  const by = sql`${ref(o)} ${sql.raw(o.descending ? '<' : '>')} ${sqlValue(o.column, value)}`;
+  return o.descending || !o.column.nullable ? [by] : [by, sql`${ref(o)} is null`];
 }
 
 /** Rows behind a key in an order with mixed directions: (a > x) or (a = x and b < y) or … */
 function keyset(order: readonly OrderColumn[], from: readonly ColumnValue[]): RawBuilder<unknown> {
-  const ref = (o: OrderColumn) => sql`t.${sql.ref(o.column.name)}`;
-  const branches = order.map((o, i) => {
-    const equal = order.slice(0, i).map((e, j) => sql`${ref(e)} = ${sqlValue(e.column, from[j]!)}`);
-    const past = sql`${ref(o)} ${sql.raw(o.descending ? '<' : '>')} ${sqlValue(o.column, from[i]!)}`;
-    return sql`(${sql.join([...equal, past], sql` and `)})`;
+  const branches = order.flatMap((o, i) => {
+    const same = order.slice(0, i).map((e, j) => equal(e, from[j]!));
+    return past(o, from[i]!).map((one) => sql`(${sql.join([...same, one], sql` and `)})`);
   });
-  // said once more on the leading column alone, so that its index bounds the scan
+  const behind = sql`(${sql.join(branches, sql` or `)})`;
   const [first] = order;
+  if (first!.column.nullable) return behind;
+  // said once more on the leading column alone, so that its index bounds the scan
   const bound = sql`${ref(first!)} ${sql.raw(first!.descending ? '<=' : '>=')} ${sqlValue(first!.column, from[0]!)}`;
-  return sql`${bound} and (${sql.join(branches, sql` or `)})`;
+  return sql`${bound} and ${behind}`;
 }

@@ -117,7 +117,7 @@ export function columnValue(row: EventRow, column: Column): ColumnValue {
   if (column.property === 'chainId') return row.chainId;
   if (column.property === 'blockTimestamp') return new Date(row.log.blockTimestamp * 1000);
   const value = row.values[column.property];
-  return value ?? (row.log[column.property as keyof ChainLog] as ColumnValue);
+  return value === undefined ? (row.log[column.property as keyof ChainLog] as ColumnValue) : value;
 }
 
 /** Rows of this event, of the table `t` that it may share with others. */

@@ -9,8 +9,11 @@ export type NestedValue =
   | readonly NestedValue[]
   | { readonly [name: string]: NestedValue };
 
-/** A column's value in TypeScript: whole numbers of Solidity as bigint, bytes as lower-case 0x-hex, times as Date. */
-export type ColumnValue = bigint | number | string | boolean | Date | NestedValue;
+/**
+ * A column's value in TypeScript: whole numbers of Solidity as bigint, bytes as lower-case 0x-hex, times as Date; null only where
+ * it is nullable.
+ */
+export type ColumnValue = bigint | number | string | boolean | Date | NestedValue | null;
 
 /** How a kind of column is kept in Postgres and carried to and from it. */
 interface KindDefinition {
@@ -22,15 +25,22 @@ interface KindDefinition {
   readonly toSql: (value: never) => string;
   /** From what the Postgres driver returns (int8 and numeric as text, bytea as Buffer, timestamptz as text or Date). */
   readonly fromSql: (value: never) => ColumnValue;
+  /** Whether the column can hold it. */
+  readonly holds: (value: unknown) => boolean;
 }
+
+/** `numeric(78,0)`, with a sign. */
+const WIDEST = 10n ** 78n;
 
 const hexType = new HexType();
 const hexListType = new HexListType();
+const isHex = (value: unknown) => typeof value === 'string' && /^0x([0-9a-f]{2})*$/.test(value);
 const hexKind: KindDefinition = {
   sqlType: 'bytea',
   orm: () => hexType as Type<unknown>,
   toSql: (value: string) => `\\x${value.slice(2)}`,
   fromSql: (value: Buffer | string) => hexType.convertToJSValue(value),
+  holds: isHex,
 };
 
 const numericKind: KindDefinition = {
@@ -38,6 +48,7 @@ const numericKind: KindDefinition = {
   orm: () => new NumericType() as Type<unknown>,
   toSql: (value: bigint) => value.toString(),
   fromSql: (value: string) => BigInt(value),
+  holds: (value) => typeof value === 'bigint' && value < WIDEST && value > -WIDEST,
 };
 
 /** Every kind of column there is. Adding one means: one entry here, and its GraphQL scalar and operators in apps/api. */
@@ -51,6 +62,7 @@ export const columnKinds = {
     orm: 'bigint',
     toSql: (value: number) => String(value),
     fromSql: (value: string | number) => Number(value),
+    holds: Number.isSafeInteger,
   },
   address: hexKind,
   bytes32: hexKind,
@@ -60,22 +72,38 @@ export const columnKinds = {
     orm: () => hexListType as Type<unknown>,
     toSql: (value: readonly string[]) => hexListLiteral(value),
     fromSql: (value: string | Buffer[]) => hexListType.convertToJSValue(value),
+    holds: (value) => Array.isArray(value) && value.every(isHex),
   },
-  text: { sqlType: 'text', orm: 'text', toSql: (value: string) => value, fromSql: (value: string) => value },
+  /** All that Postgres's text can hold: no NUL characters. */
+  text: {
+    sqlType: 'text',
+    orm: 'text',
+    toSql: (value: string) => value,
+    fromSql: (value: string) => value,
+    holds: (value) => typeof value === 'string' && !value.includes('\0'),
+  },
   timestamp: {
     sqlType: 'timestamptz(0)',
     orm: 'timestamp',
     toSql: (value: Date) => value.toISOString(),
     fromSql: (value: string | Date) => new Date(value),
+    holds: (value) => value instanceof Date && value.getUTCFullYear() >= 1 && value.getUTCFullYear() <= 9999,
   },
   boolean: {
     sqlType: 'boolean',
     orm: 'boolean',
     toSql: (value: boolean) => String(value),
     fromSql: (value: boolean) => value,
+    holds: (value) => typeof value === 'boolean',
   },
   /** Lists and tuples; can't be filtered or ordered by. */
-  json: { sqlType: 'jsonb', orm: 'json', toSql: jsonText, fromSql: (value: NestedValue) => value },
+  json: {
+    sqlType: 'jsonb',
+    orm: 'json',
+    toSql: jsonText,
+    fromSql: (value: NestedValue) => value,
+    holds: (value) => typeof value === 'object' && value !== null,
+  },
 } as const satisfies Record<string, KindDefinition>;
 
 export type ColumnKind = keyof typeof columnKinds;
@@ -108,6 +136,8 @@ export interface Column {
   readonly filter: TextFilter | null;
   /** Of an event without a folder: the argument whose value it is, in the column `args`. */
   readonly argument: string | null;
+  /** Whether a row may have no value: not every event has one, or the column is younger than the row and not filled yet. */
+  readonly nullable: boolean;
 }
 
 /** How filters of a text column read what a person writes. */
@@ -123,7 +153,10 @@ type ColumnReference = 'token' | 'chain';
 
 /** What an event's folder may say about a column, besides its kind. */
 export type ColumnOptions = Partial<
-  Pick<Column, 'indexed' | 'amountOf' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter' | 'argument'>
+  Pick<
+    Column,
+    'indexed' | 'amountOf' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter' | 'argument' | 'nullable'
+  >
 >;
 
 /** Name of the field beside a column that holds what it refers to: `toChainId` has `toChain`, `token` has `tokenInfo`. */
@@ -141,14 +174,21 @@ function jsonText(value: NestedValue): string {
   });
 }
 
+/** Why a column of this kind can't hold a value, in words behind the column's name, or null when it can. */
+export function misfit(kind: ColumnKind, value: unknown): string | null {
+  if ((columnKinds[kind] as KindDefinition).holds(value)) return null;
+  if (value === null || value === undefined) return 'has no value, and is not nullable';
+  return `can't hold ${typeof value} ${JSON.stringify(String(value).slice(0, 80))}: its kind is ${kind}`;
+}
+
 /** A column value as text for Postgres. */
-export function toSql(kind: ColumnKind, value: ColumnValue): string {
-  return (columnKinds[kind] as KindDefinition).toSql(value as never);
+export function toSql(kind: ColumnKind, value: ColumnValue): string | null {
+  return value === null ? null : (columnKinds[kind] as KindDefinition).toSql(value as never);
 }
 
 /** A column value as the Postgres driver returned it, in TypeScript's form. */
 export function fromSql(kind: ColumnKind, value: unknown): ColumnValue {
-  return (columnKinds[kind] as KindDefinition).fromSql(value as never);
+  return value === null ? null : (columnKinds[kind] as KindDefinition).fromSql(value as never);
 }
 
 /** camelCase → snake_case: `toChainId` → `to_chain_id`, `SocketBridge` → `socket_bridge`. */
@@ -174,7 +214,8 @@ export function columnOf(
     chainIdOf = null,
     filter = null,
     argument = null,
+    nullable = false,
   } = options;
-  const said = { indexed, amountOf, refersTo, onChain, chainIdOf, filter, argument };
+  const said = { indexed, amountOf, refersTo, onChain, chainIdOf, filter, argument, nullable };
   return { property, name: snakeCase(property), kind, description, ...said };
 }

@@ -51,6 +51,7 @@ export function propertyOf(column: Column): unknown {
   const builder = baseProperty(orm).name(column.name).comment(column.description);
   if ((eventKey as readonly string[]).includes(column.property))
     return builder.primary().autoincrement(false);
+  if (column.nullable) return builder.nullable();
   if (!bookkeepingColumns.includes(column)) return builder;
   if (column.property === 'removed') return builder.default(false);
   return column.property === 'revision' ? builder.default(0) : builder;

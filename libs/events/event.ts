@@ -1,5 +1,5 @@
 import { EventFragment } from 'ethers';
-import { argumentReader, type EventArguments, topicCountOf } from './argument-reader.js';
+import { argumentReader, type EventArguments, topicCountOf, UndecodableLog } from './argument-reader.js';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
 import {
   type Column,
@@ -7,6 +7,7 @@ import {
   type ColumnOptions,
   type ColumnValue,
   columnOf,
+  misfit,
   referenceField,
   snakeCase,
 } from './column.js';
@@ -54,7 +55,10 @@ export interface EventDefinition {
 interface ColumnDeclaration extends ColumnOptions {
   readonly kind: ColumnKind;
   readonly description: string;
-  /** From the decoded arguments to the column's value; left out, the argument of the column's own name. */
+  /**
+   * From the decoded arguments to the column's value (null only where the column is nullable); left out, the argument of the
+   * column's own name. A log for which it throws is kept as undecodable.
+   */
   readonly from?: (args: EventArguments) => ColumnValue;
 }
 
@@ -98,7 +102,7 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
       const args = readArguments(log);
       if (!args) return null;
       return Object.fromEntries(
-        declared.map(([property, c]) => [property, c.from ? c.from(args) : args[property]!]),
+        declared.map(([property, c]) => [property, checkedValue(declaration.name, property, c, args)]),
       );
     },
   };
@@ -117,6 +121,28 @@ function fragmentOf({ name, signature }: EventDeclaration): EventFragment {
       {
         cause: error,
       },
+    );
+  }
+}
+
+function checkedValue(event: string, property: string, column: ColumnDeclaration, args: EventArguments) {
+  const value = uncheckedValue(event, property, column, args);
+  const wrong = column.nullable && value === null ? null : misfit(column.kind, value);
+  if (wrong) throw new UndecodableLog(`${event}: column ${property} ${wrong}`);
+  return value;
+}
+
+function uncheckedValue(event: string, property: string, column: ColumnDeclaration, args: EventArguments) {
+  const { from, kind } = column;
+  if (!from) {
+    const value = args[property]!;
+    return kind === 'safeInt' && typeof value === 'bigint' ? Number(value) : value;
+  }
+  try {
+    return from(args);
+  } catch (error) {
+    throw new UndecodableLog(
+      `${event}: column ${property}: ${String((error as Error)?.message ?? error).slice(0, 300)}`,
     );
   }
 }

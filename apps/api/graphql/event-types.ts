@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { GraphQLBoolean, type GraphQLScalarType, GraphQLString } from 'graphql';
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { COUNT_LIMIT } from '#libs/database/event-count.js';
-import { type Column, type ColumnKind, referenceField } from '#libs/events/column.js';
+import { type Column, referenceField } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { ChangeType, Finality } from '../reads/event-node.js';
 import { linkedColumns } from '../reads/references.js';
@@ -96,21 +96,28 @@ export interface EventTypes {
 
 const filters = new Map<string, TypeClass>();
 
-/** The filter input of a scalar: equality for all, order for numbers and times. */
-function filterOf(kind: ColumnKind): TypeClass {
+/** The filter input of a scalar: equality for all, order for numbers and times; `isNull` where a row may have no value. */
+function filterOf({ kind, nullable }: Column): TypeClass {
   const scalar = scalarOf(kind);
-  const known = filters.get(scalar.name);
+  const name = `${nullable ? 'Nullable' : ''}${scalar.name}Filter`;
+  const known = filters.get(name);
   if (known) return known;
-  const filter = named(`${scalar.name}Filter`);
-  InputType(`${scalar.name}Filter`, {
-    description: `Filter by ${/^[AEIOU]/.test(scalar.name) ? 'an' : 'a'} ${scalar.name}; all given operators must hold.`,
+  const filter = named(name);
+  const may = nullable ? ' that may be null. A null differs from every value' : '';
+  InputType(name, {
+    description: `Filter by ${/^[AEIOU]/.test(scalar.name) ? 'an' : 'a'} ${scalar.name}${may}; all given operators must hold.`,
   })(filter);
+  if (nullable)
+    Field(() => GraphQLBoolean, {
+      nullable: true,
+      description: 'True: has no value. False: has one.',
+    })(filter.prototype, 'isNull');
   const ordered = ['uint256', 'int256', 'safeInt', 'timestamp'].includes(kind);
   for (const operator of [...EQUALITY, ...(ordered ? ORDER : [])]) {
     const type = operator === 'in' || operator === 'notIn' ? () => [scalar] : () => scalar;
     Field(type, { nullable: true, description: words[operator] })(filter.prototype, operator);
   }
-  filters.set(scalar.name, filter);
+  filters.set(name, filter);
   return filter;
 }
 
@@ -123,7 +130,12 @@ export function eventTypes(event: EventDefinition): EventTypes {
     where: whereType(event, name),
     orderBy: orderInput(
       name,
-      Object.fromEntries(filterColumns(event).map((c) => [c.property, c.description])),
+      Object.fromEntries(
+        filterColumns(event).map((c) => [
+          c.property,
+          c.nullable ? `${c.description} Null counts as the largest.` : c.description,
+        ]),
+      ),
       {
         fields: `Columns that ${event.name} events can be ordered by.`,
         order: 'One column of an order.',
@@ -141,7 +153,8 @@ function nodeType(event: EventDefinition, name: string): TypeClass {
   Field(() => ID, { description: '`chainId:txHash:logIndex`.' })(node.prototype, 'id');
   for (const column of event.allColumns) {
     if (column.property === 'writeId' || column.property === 'revision') continue;
-    Field(fieldType(column), { description: column.description })(node.prototype, column.property);
+    const { description, nullable } = column;
+    Field(fieldType(column), { description, nullable })(node.prototype, column.property);
   }
   Field(() => Finality, { description: 'Whether its block can still be replaced.' })(
     node.prototype,
@@ -196,7 +209,7 @@ function whereType(event: EventDefinition, name: string): TypeClass {
   );
   for (const column of filterColumns(event)) {
     // made now, not in the thunk: type-graphql calls that only when it has collected all types
-    const filter = filterOf(column.kind);
+    const filter = filterOf(column);
     const description = [column.description, column.filter?.takes].filter(Boolean).join(' ');
     Field(() => filter, { nullable: true, description })(where.prototype, column.property);
   }

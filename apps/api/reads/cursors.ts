@@ -90,6 +90,7 @@ const cursorForms: Partial<Record<ColumnKind, RegExp>> = {
 };
 
 function readValue(column: Column, value: unknown): ColumnValue {
+  if (value === null && column.nullable) return null;
   const text = String(value);
   // an impossible date, or one of year 0, has the form of one, too
   const impossible = column.kind === 'timestamp' && !(new Date(text).getUTCFullYear() >= 1);

@@ -47,6 +47,7 @@ function partOf(event: EventDefinition, field: string, value: unknown, depth: nu
 }
 
 function operatorOf(column: Column, operator: string, written: unknown): Condition {
+  if (operator === 'isNull') return { kind: 'null', column, value: written as boolean };
   const operands = Array.isArray(written) ? written : [written];
   if (operands.some((one) => typeof one === 'string' && one.includes('\0')))
     throw badInput(`${column.property}.${operator} has a NUL character`);
