@@ -1,4 +1,5 @@
-import { EventFragment, Interface } from 'ethers';
+import { EventFragment, Indexed, Interface } from 'ethers';
+import { misfitOf } from './argument-kinds.js';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
 import {
   type Column,
@@ -16,6 +17,9 @@ type EventArguments = Readonly<Record<string, ColumnValue>>;
 
 /** The columns of an event that come from its arguments, by property name. */
 export type DecodedValues = Readonly<Record<string, ColumnValue>>;
+
+/** Characters of a name in Postgres; a longer one is cut, and may then be another's. */
+const LONGEST_NAME = 63;
 
 /** The log carries this event's topic, but can't be one of it: wrong length, impossible value. It is kept as undecodable. */
 export class UndecodableLog extends Error {
@@ -54,7 +58,7 @@ export interface EventDefinition {
 }
 
 /** What an event's folder says about one column. */
-interface ColumnDeclaration extends ColumnOptions {
+export interface ColumnDeclaration extends ColumnOptions {
   readonly kind: ColumnKind;
   readonly description: string;
   /** From the decoded arguments to the column's value; left out, the argument of the column's own name. */
@@ -73,13 +77,13 @@ export interface EventDeclaration {
 /**
  * Makes an event type from its folder's declaration.
  * @throws Error when the name isn't PascalCase or the signature can't be parsed, when a column's name is taken by the columns
- *   that every event has, or names no argument, or when what a column refers to doesn't fit its kind.
+ *   that every event has, or names no argument, or when its kind doesn't fit the argument or what the column refers to.
  */
 export function defineEvent(declaration: EventDeclaration): EventDefinition {
   const fragment = fragmentOf(declaration);
   const declared = Object.entries(declaration.columns);
   const columns = declared.map(([property, c]) => columnOf(property, c.kind, c.description, c));
-  assertColumnNames(declaration, columns, fragment);
+  assertColumns(declaration, columns, fragment);
   for (const column of columns) {
     assertReference(declaration.name, column, columns);
     assertAmount(declaration.name, column, columns);
@@ -89,7 +93,7 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
     name: declaration.name,
     signature: declaration.signature,
     description: declaration.description,
-    table: `${snakeCase(declaration.name)}_event`,
+    table: tableOf(declaration.name),
     identity: fragment.format('minimal').replace(/^event /, ''),
     topic0: fragment.topicHash,
     topicCount: topicCountOf(fragment),
@@ -99,10 +103,14 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
       const args = readArguments(log);
       if (!args) return null;
       return Object.fromEntries(
-        declared.map(([property, c]) => [property, c.from ? c.from(args) : args[property]!]),
+        declared.map(([property, c]) => [property, columnValue(declaration.name, property, c, args)]),
       );
     },
   };
+}
+
+function tableOf(name: string): string {
+  return `${snakeCase(name)}_event`;
 }
 
 function fragmentOf({ name, signature }: EventDeclaration): EventFragment {
@@ -122,22 +130,51 @@ function fragmentOf({ name, signature }: EventDeclaration): EventFragment {
   }
 }
 
-function assertColumnNames(
+function assertColumns(
   declaration: EventDeclaration,
   columns: readonly Column[],
   fragment: EventFragment,
 ): void {
-  const taken = new Set([...positionColumns, ...rawColumns, ...bookkeepingColumns].map((c) => c.property));
-  const args = new Set(fragment.inputs.map((i) => i.name));
-  for (const { property } of columns) {
-    if (taken.has(property))
-      throw new Error(`${declaration.name}: every event has a column ${property}, choose another name`);
-    if (!declaration.columns[property]!.from && !args.has(property)) {
-      throw new Error(
-        `${declaration.name}: column ${property} names no argument of the event; give it a "from"`,
-      );
-    }
+  for (const column of columns) {
+    const fail = (what: string) => new Error(`${declaration.name}: column ${column.property} ${what}`);
+    assertName(declaration.name, column, columns, fail);
+    if (declaration.columns[column.property]!.from) continue;
+    const argument = fragment.inputs.find((input) => input.name === column.property);
+    if (!argument) throw fail('names no argument of the event; give it a "from"');
+    const misfit = misfitOf(column, argument);
+    if (misfit) throw fail(misfit);
   }
+}
+
+function assertName(
+  event: string,
+  { property, name, indexed }: Column,
+  columns: readonly Column[],
+  fail: (what: string) => Error,
+): void {
+  const common = [...positionColumns, ...rawColumns, ...bookkeepingColumns];
+  if (common.some((column) => column.name === name))
+    throw new Error(`${event}: every event has a column ${property}, choose another name`);
+  if (!/^(?!__)[_A-Za-z]\w*$/.test(property)) throw fail('has no name that GraphQL takes');
+  if (columns.filter((column) => column.name === name).length > 1)
+    throw fail(`is called ${name} in Postgres, as another column of the event`);
+  const index = `${tableOf(event)}_${name}`;
+  if (indexed && index.length > LONGEST_NAME)
+    throw fail(`would have the index ${index}: Postgres takes ${LONGEST_NAME} characters at most`);
+}
+
+function columnValue(
+  event: string,
+  property: string,
+  { kind, from }: ColumnDeclaration,
+  args: EventArguments,
+): ColumnValue {
+  const value = from ? from(args) : args[property]!;
+  if (kind === 'text' && (value as string).includes('\0'))
+    throw new UndecodableLog(
+      `${event}: ${property} has a NUL character, which Postgres can't keep in a text`,
+    );
+  return kind === 'safeInt' ? Number(value) : value;
 }
 
 function assertReference(event: string, column: Column, columns: readonly Column[]): void {
@@ -206,6 +243,8 @@ function wordsOfStaticData(types: readonly string[]): number | null {
     : null;
 }
 
-function normalized(baseType: string, value: ColumnValue): ColumnValue {
+/** Of an indexed argument without a fixed length there is only the hash. */
+function normalized(baseType: string, value: ColumnValue | Indexed): ColumnValue {
+  if (value instanceof Indexed) return value.hash!;
   return typeof value === 'string' && baseType !== 'string' ? value.toLowerCase() : value;
 }
