@@ -1,7 +1,7 @@
 import { id } from 'ethers';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { RunningApi } from '#apps/api/server.js';
-import { bridgeNameOf } from '#libs/events/socket-bridge/bridge-names.js';
+import { bridgeNameOf } from '#libs/events/socket-gateway/bridge-names.js';
 import { askData, Follower, startTestApi } from './services/api.js';
 import { block, LedgerFixture } from './services/ledger-fixture.js';
 import { query } from './services/query.js';

@@ -1,4 +1,5 @@
 import { EventFragment } from 'ethers';
+import { misfitOf } from './argument-kinds.js';
 import { argumentReader, type EventArguments, topicCountOf, UndecodableLog } from './argument-reader.js';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
 import {
@@ -15,6 +16,9 @@ import type { ChainLog } from './log.js';
 
 /** The stored columns of an event that come from its arguments, by property name. */
 export type DecodedValues = Readonly<Record<string, ColumnValue>>;
+
+/** Characters of a name in Postgres; a longer one is cut, and may then be another's. */
+const LONGEST_NAME = 63;
 
 /** An event type: everything the fetcher, the worker and the API need to know of it. */
 export interface EventDefinition {
@@ -52,7 +56,7 @@ export interface EventDefinition {
 }
 
 /** What an event's folder says about one column. */
-interface ColumnDeclaration extends ColumnOptions {
+export interface ColumnDeclaration extends ColumnOptions {
   readonly kind: ColumnKind;
   readonly description: string;
   /**
@@ -74,13 +78,13 @@ export interface EventDeclaration {
 /**
  * Makes an event type from its folder's declaration.
  * @throws Error when the name isn't PascalCase or the signature can't be parsed, when a column's name is taken by the columns
- *   that every event has, or names no argument, or when what a column refers to doesn't fit its kind.
+ *   that every event has, or names no argument, or when its kind doesn't fit the argument or what the column refers to.
  */
 export function defineEvent(declaration: EventDeclaration): EventDefinition {
   const fragment = fragmentOf(declaration);
   const declared = Object.entries(declaration.columns);
   const columns = declared.map(([property, c]) => columnOf(property, c.kind, c.description, c));
-  assertColumnNames(declaration, columns, fragment);
+  assertColumns(declaration, columns, fragment);
   for (const column of columns) {
     assertReference(declaration.name, column, columns);
     assertAmount(declaration.name, column, columns);
@@ -90,7 +94,7 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
     name: declaration.name,
     signature: declaration.signature,
     description: declaration.description,
-    table: `${snakeCase(declaration.name)}_event`,
+    table: tableOf(declaration.name),
     sharesTable: false,
     identity: fragment.format('minimal').replace(/^event /, ''),
     topic0: fragment.topicHash,
@@ -106,6 +110,10 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
       );
     },
   };
+}
+
+function tableOf(name: string): string {
+  return `${snakeCase(name)}_event`;
 }
 
 function fragmentOf({ name, signature }: EventDeclaration): EventFragment {
@@ -147,22 +155,37 @@ function uncheckedValue(event: string, property: string, column: ColumnDeclarati
   }
 }
 
-function assertColumnNames(
+function assertColumns(
   declaration: EventDeclaration,
   columns: readonly Column[],
   fragment: EventFragment,
 ): void {
-  const taken = new Set([...positionColumns, ...rawColumns, ...bookkeepingColumns].map((c) => c.property));
-  const args = new Set(fragment.inputs.map((i) => i.name));
-  for (const { property } of columns) {
-    if (taken.has(property))
-      throw new Error(`${declaration.name}: every event has a column ${property}, choose another name`);
-    if (!declaration.columns[property]!.from && !args.has(property)) {
-      throw new Error(
-        `${declaration.name}: column ${property} names no argument of the event; give it a "from"`,
-      );
-    }
+  for (const column of columns) {
+    const fail = (what: string) => new Error(`${declaration.name}: column ${column.property} ${what}`);
+    assertName(declaration.name, column, columns, fail);
+    if (declaration.columns[column.property]!.from) continue;
+    const argument = fragment.inputs.find((input) => input.name === column.property);
+    if (!argument) throw fail('names no argument of the event; give it a "from"');
+    const misfit = misfitOf(column, argument);
+    if (misfit) throw fail(misfit);
   }
+}
+
+function assertName(
+  event: string,
+  { property, name, indexed }: Column,
+  columns: readonly Column[],
+  fail: (what: string) => Error,
+): void {
+  const common = [...positionColumns, ...rawColumns, ...bookkeepingColumns];
+  if (common.some((column) => column.name === name))
+    throw new Error(`${event}: every event has a column ${property}, choose another name`);
+  if (!/^(?!__)[_A-Za-z]\w*$/.test(property)) throw fail('has no name that GraphQL takes');
+  if (columns.filter((column) => column.name === name).length > 1)
+    throw fail(`is called ${name} in Postgres, as another column of the event`);
+  const index = `${tableOf(event)}_${name}`;
+  if (indexed && index.length > LONGEST_NAME)
+    throw fail(`would have the index ${index}: Postgres takes ${LONGEST_NAME} characters at most`);
 }
 
 function assertReference(event: string, column: Column, columns: readonly Column[]): void {

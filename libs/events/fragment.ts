@@ -1,4 +1,5 @@
 import { EventFragment, keccak256, type ParamType, toUtf8Bytes } from 'ethers';
+import { kindsOf } from './argument-kinds.js';
 import { argumentName } from './argument-reader.js';
 import type { ColumnKind } from './column.js';
 
@@ -92,22 +93,9 @@ function meaningOf(input: ParamType): { kind: ColumnKind; description: string } 
   const isHashed = input.indexed && /^(string|bytes)$|\]$|^\(/.test(type);
   if (isHashed)
     return { kind: 'bytes32', description: `keccak256 of the ${plainType(type)} that was indexed.` };
-  return { kind: kindOf(type), description: `\`${type}${input.indexed ? ' indexed' : ''}\`.` };
+  return { kind: kindsOf(input)[0], description: `\`${type}${input.indexed ? ' indexed' : ''}\`.` };
 }
 
 function plainType(type: string): string {
   return type.startsWith('(') ? 'tuple' : type;
-}
-
-/** The kind of column that holds every value of a Solidity type exactly. */
-function kindOf(type: string): ColumnKind {
-  if (type.endsWith(']') || type.startsWith('(')) return 'json';
-  if (type === 'address') return 'address';
-  if (type === 'bool') return 'boolean';
-  if (type === 'string') return 'text';
-  if (type === 'bytes32') return 'bytes32';
-  const integer = /^(u?)int(\d+)$/.exec(type);
-  if (!integer) return 'bytes';
-  if (integer[1] === 'u') return Number(integer[2]) <= 48 ? 'safeInt' : 'uint256';
-  return 'int256';
 }

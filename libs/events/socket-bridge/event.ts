@@ -1,6 +1,5 @@
 import { defineEvent } from '../event.js';
-import { bridgeNameOf, bridgeOfText } from './bridge-names.js';
-import { destinationChain } from './destination-chain.js';
+import { bridge, bridgeName, metadata, sender, toChainId } from '../socket-gateway/columns.js';
 
 /** SocketGateway (Socket / Bungee): tokens leave this chain through a bridge. */
 export const socketBridge = defineEvent({
@@ -20,42 +19,16 @@ export const socketBridge = defineEvent({
       indexed: true,
       refersTo: 'token',
     },
-    toChainId: {
-      kind: 'uint256',
-      description:
-        'Destination as the contract emitted it: an EVM chain id, for Stargate V1 a LayerZero id, in principle any number.',
-      indexed: true,
-      refersTo: 'chain',
-      chainIdOf: destinationChain,
-    },
-    bridgeName: {
-      kind: 'bytes32',
-      description: 'Id of the route: keccak256 of its name, or any other 32 bytes.',
-      indexed: true,
-    },
-    bridge: {
-      kind: 'text',
-      description:
-        'Readable name of the route (`Hop`, `Across`, …), or `bridgeName` itself when it is not known.',
-      indexed: true,
-      filter: {
-        read: bridgeOfText,
-        takes:
-          'Filters take the name in any letter case, or the id; a name that is not known stands for its keccak256.',
-      },
-      from: (args) => bridgeNameOf(args.bridgeName as string),
-    },
-    sender: { kind: 'address', description: 'Caller of the gateway.', indexed: true },
+    toChainId,
+    bridgeName,
+    bridge,
+    sender,
     receiver: {
       kind: 'address',
       description: 'Recipient on the destination chain.',
       indexed: true,
       onChain: 'toChainId',
     },
-    metadata: {
-      kind: 'bytes32',
-      description: "Free data of the caller, usually the integrator's id as a number.",
-      indexed: true,
-    },
+    metadata,
   },
 });

@@ -1,7 +1,7 @@
 import { id as keccakOfText } from 'ethers';
 
 /**
- * Readable names of SocketBridge's `bridgeName`, by the id that the contract emits: keccak256 of the name in UTF-8, but for
+ * Readable names of the routes of SocketGateway, by the id that its events carry: keccak256 of the name in UTF-8, but for
  * wrappedTokenSwapperImpl, which is right-padded text. The set is open: OP-stack routes take the id from calldata.
  */
 const bridgeNames: ReadonlyMap<string, string> = new Map([
