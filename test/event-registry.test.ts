@@ -186,7 +186,7 @@ const kinds = {
   bytes: 'bytes',
   bytes4: 'bytes',
   bool: 'boolean',
-  int128: 'uint256',
+  int128: 'int256',
 } as Record<string, ColumnKind>;
 
 function defined(list: typeof event extends fc.Arbitrary<infer E> ? E : never) {
