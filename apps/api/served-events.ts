@@ -20,6 +20,7 @@ export interface ServedApi {
  * requests that have begun go on with what they began with.
  */
 export class ServedEvents {
+  private servedEvents: readonly EventDefinition[];
   private served: ServedApi;
   private readonly ending = new AbortController();
   private readonly outage: OutageLog;
@@ -31,7 +32,8 @@ export class ServedEvents {
     private readonly logger: Logger,
   ) {
     this.outage = new OutageLog(logger, 'looking for new events again');
-    this.served = make(database.events.all);
+    this.servedEvents = database.events.all;
+    this.served = make(this.servedEvents);
   }
 
   get current(): ServedApi {
@@ -52,7 +54,8 @@ export class ServedEvents {
     const { signal } = this.ending;
     for (; !signal.aborted; await pause(LOOK_MS, signal)) {
       try {
-        if (await this.database.events.load(this.database.statements)) this.renew();
+        await this.database.events.load(this.database.statements);
+        if (this.database.events.all !== this.servedEvents) this.renew();
         this.outage.ended();
       } catch (error) {
         this.outage.failed(`events without a folder can't be looked for: ${(error as Error).message}`);
@@ -61,8 +64,8 @@ export class ServedEvents {
   }
 
   private renew(): void {
-    const { all } = this.database.events;
-    this.served = this.make(all);
-    this.logger.info(`serving ${all.map((event) => event.name).join(', ')}`);
+    this.servedEvents = this.database.events.all;
+    this.served = this.make(this.servedEvents);
+    this.logger.info(`serving ${this.servedEvents.map((event) => event.name).join(', ')}`);
   }
 }

@@ -21,15 +21,16 @@ interface Source {
  */
 export class EventCatalog {
   private withoutFolder: ReadonlyMap<string, EventDefinition> = new Map();
+  private every: readonly EventDefinition[] = events;
 
   /** The event of this name, or undefined when neither a folder declares it nor the database told of it so far. */
   byName(name: string): EventDefinition | undefined {
     return eventByName(name) ?? this.withoutFolder.get(name);
   }
 
-  /** All of them, those of the registry first. */
+  /** All of them, those of the registry first; the same list until there are others. */
   get all(): readonly EventDefinition[] {
-    return [...events, ...this.withoutFolder.values()];
+    return this.every;
   }
 
   /** What to ask a node for: every contract with every event; logs of pairs that nobody wants are to be left (`isOf`). */
@@ -57,8 +58,8 @@ export class EventCatalog {
     return definition;
   }
 
-  /** Reads what the database tells. @returns whether that is another set of events than before. */
-  async load(executor: SqlExecutor): Promise<boolean> {
+  /** Reads what the database tells. */
+  async load(executor: SqlExecutor): Promise<void> {
     const { rows } = await sql<{ name: string; fragment: string }>`
       select name, fragment from event_fragment where adopted_at is null order by name`.execute(executor);
     const before = this.withoutFolder;
@@ -67,14 +68,14 @@ export class EventCatalog {
     const isSame =
       told.length === before.size &&
       told.every(({ name, fragment }) => before.get(name)?.signature === fragment);
-    if (isSame) return false;
+    if (isSame) return;
     this.withoutFolder = new Map(
       told.map(({ name, fragment }) => {
         const known = before.get(name);
         return [name, known?.signature === fragment ? known : jsonEvent(fragment, name)];
       }),
     );
-    return true;
+    this.every = [...events, ...this.withoutFolder.values()];
   }
 }
 

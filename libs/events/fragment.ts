@@ -14,7 +14,7 @@ export interface FragmentArgument {
 }
 
 /** Names of fields that every event has beside its columns, and of what stands beside them in filters. */
-const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args'];
+const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args', 'bucket', 'count'];
 
 /**
  * Reads a human-readable ABI fragment: `event Transfer(address indexed from, address indexed to, uint256 value)`.
@@ -24,6 +24,11 @@ const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not'
 export function parseFragment(text: string): EventFragment {
   const written = /^\s*event\s/.test(text) ? text.trim() : `event ${text.trim()}`;
   const shown = JSON.stringify(text.trim().slice(0, 120));
+  // ethers takes the word in JSON only
+  if (/\)\s*anonymous$/.test(written))
+    throw new Error(
+      `${shown} is anonymous: its logs carry no topic of the event, so a node can't be asked for them`,
+    );
   let fragment: EventFragment;
   try {
     fragment = EventFragment.from(written);
@@ -31,10 +36,6 @@ export function parseFragment(text: string): EventFragment {
     const { shortMessage, message } = error as { shortMessage?: string; message: string };
     throw new Error(`${shown} is no event of Solidity: ${(shortMessage ?? message).slice(0, 200)}`);
   }
-  if (fragment.anonymous)
-    throw new Error(
-      `${shown} is anonymous: its logs carry no topic of the event, so a node can't be asked for them`,
-    );
   const indexed = fragment.inputs.filter((input) => input.indexed).length;
   if (indexed > 3) throw new Error(`${shown} has ${indexed} indexed arguments, a log has room for 3`);
   const names = fragment.inputs.map((input) => input.name).filter(Boolean);

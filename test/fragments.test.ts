@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import {
+  argumentsOf,
+  identityOf,
+  nameOfFragment,
+  otherNameOf,
+  parseFragment,
+} from '#libs/events/fragment.js';
+
+describe('a fragment that can not be followed is refused with the reason', () => {
+  test.each([
+    ['event Transfer(address indexed from', 'is no event of Solidity'],
+    ['function transfer(address to)', 'is no event of Solidity'],
+    ['', 'is no event of Solidity'],
+    ['event Transfer(adress from)', 'is no event of Solidity'],
+    ['event Ping(uint256 a) anonymous', 'is anonymous: its logs carry no topic'],
+    [
+      'event Ping(uint8 indexed a, uint8 indexed b, uint8 indexed c, uint8 indexed d)',
+      'has 4 indexed arguments, a log has room for 3',
+    ],
+    ['event Ping(uint8 a, uint16 a)', 'has two arguments of the name a'],
+  ])('%s', (text, reason) => {
+    expect(() => parseFragment(text)).toThrow(reason);
+  });
+});
+
+test('the word event may be left out, and spaces are as one likes', () => {
+  const fragment = parseFragment('  Transfer( address  indexed from,address indexed to,uint256 value )');
+  expect(fragment.format('full')).toBe(
+    'event Transfer(address indexed from, address indexed to, uint256 value)',
+  );
+});
+
+test('names of arguments do not tell events apart, types and what is indexed do', () => {
+  const identity = (text: string) => identityOf(parseFragment(text));
+  expect(identity('event A(uint x, address indexed y)')).toBe(
+    identity('event A(uint256, address indexed z)'),
+  );
+  expect(identity('event A(uint256 x, address y)')).not.toBe(
+    identity('event A(uint256 x, address indexed y)'),
+  );
+  expect(identity('event A(uint256 x)')).not.toBe(identity('event A(uint128 x)'));
+});
+
+test('its name is one of GraphQL, and where it is taken another that only depends on the event', () => {
+  expect(nameOfFragment(parseFragment('event transfer_single()'))).toBe('TransferSingle');
+  expect(nameOfFragment(parseFragment('event _Paused(address account)'))).toBe('Paused');
+  const fragment = parseFragment('event Ping(uint256 a)');
+  expect(otherNameOf('Ping', fragment)).toBe(otherNameOf('Ping', parseFragment('Ping(uint256 other)')));
+  expect(otherNameOf('Ping', fragment)).not.toBe(otherNameOf('Ping', parseFragment('Ping(uint8 a)')));
+});
+
+test('every argument becomes a column of the kind that holds it exactly, under a name that is free', () => {
+  const text =
+    'event Odd(address indexed _from, uint48 a, uint56 b, int8 c, bytes4 d, bytes32 e, string, string indexed g, (uint8 x)[] h, bool address, uint8 chain_id, bytes chainId)';
+  expect(
+    argumentsOf(parseFragment(text.replace('bool address', 'bool removed')), ['chainId', 'removed']).map(
+      ({ name, property, kind }) => [name, property, kind],
+    ),
+  ).toEqual([
+    ['_from', 'from', 'address'],
+    ['a', 'a', 'safeInt'],
+    ['b', 'b', 'uint256'],
+    ['c', 'c', 'int256'],
+    ['d', 'd', 'bytes'],
+    ['e', 'e', 'bytes32'],
+    ['arg6', 'arg6', 'text'],
+    ['g', 'g', 'bytes32'],
+    ['h', 'h', 'json'],
+    ['removed', 'removedArg', 'boolean'],
+    ['chain_id', 'chainIdArg', 'safeInt'],
+    ['chainId', 'chainIdArgArg', 'bytes'],
+  ]);
+});
