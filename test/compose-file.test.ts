@@ -52,7 +52,7 @@ describe('docker-compose.yml', () => {
   it('runs the five chains with the defaults of the chain list', () => {
     const chains = fetchers
       .filter(([name]) => name !== 'fetcher-demo')
-      .map(([, service]) => fetcherConfig(interpolated(service), knownEvents));
+      .flatMap(([, service]) => fetcherConfig(interpolated(service), knownEvents).chains);
     expect(chains.map(({ chainId, chainName }) => [chainId, chainName])).toEqual([
       [1, 'Ethereum'],
       [10, 'OP Mainnet'],
@@ -68,9 +68,9 @@ describe('docker-compose.yml', () => {
     (_, service) => {
       const id = service.environment!.CHAIN_ID;
       const ofEveryProcess = new Set(readBy('worker'));
-      // the name is the chain list's, and CONTRACT_ADDRESS the other name of CONTRACT_ADDRESSES
+      // the name is the chain list's
       const ofChain = readBy('fetcher').filter(
-        (name) => !ofEveryProcess.has(name) && !['CHAIN_ID', 'CHAIN_NAME', 'CONTRACT_ADDRESS'].includes(name),
+        (name) => !ofEveryProcess.has(name) && !['CHAIN_ID', 'CHAINS', 'CHAIN_NAME'].includes(name),
       );
       for (const name of ofChain) {
         expect(service.environment).toHaveProperty(name, `\${${name}_${id}:-}`);
@@ -80,7 +80,7 @@ describe('docker-compose.yml', () => {
 
   it('knows the simulated chain without a setting', () => {
     const demo = fetcherConfig(interpolated(services['fetcher-demo']!), knownEvents);
-    expect(demo).toMatchObject({ chainId: 1337, startBlock: 1, rpcUrls: ['http://devchain:8545'] });
+    expect(demo.chains).toMatchObject([{ chainId: 1337, startBlock: 1, rpcUrls: ['http://devchain:8545'] }]);
   });
 
   it.each(own)('sets only variables that %s reads', (_, service) => {

@@ -3,7 +3,12 @@ import { chains } from '#libs/config/chains.js';
 import { apiConfig, fetcherConfig, localConfig } from '#libs/config/config.js';
 
 const services = { DATABASE_URL: 'postgresql://u:p@localhost/db', RABBITMQ_URL: 'amqp://localhost' };
-const fetcher = (env: Record<string, string>) => fetcherConfig({ ...services, ...env }, ['SocketBridge']);
+/** The only chain of a fetcher with these settings. */
+const fetcher = (env: Record<string, string>) => {
+  const { chains } = fetcherConfig({ ...services, ...env }, ['SocketBridge']);
+  expect(chains).toHaveLength(1);
+  return chains[0]!;
+};
 
 test('a chain of the list needs nothing but its id', () => {
   expect(fetcher({ CHAIN_ID: '1' })).toMatchObject({
@@ -83,7 +88,7 @@ describe('defaults', () => {
     expect(localConfig({}, ['SocketBridge'])).toMatchObject({
       databaseUrl: null,
       rabbitmqUrl: null,
-      chain: null,
+      chains: [],
     });
   });
 });

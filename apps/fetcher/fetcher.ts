@@ -1,7 +1,7 @@
 import type { Broker } from '#libs/broker/broker.js';
 import { ChainClient, RpcUnavailable, WrongChain } from '#libs/chain/chain-client.js';
 import type { FinalityRule } from '#libs/chain/endpoint.js';
-import type { ChainConfig } from '#libs/config/config.js';
+import type { ChainConfig } from '#libs/config/chain-config.js';
 import type { Database } from '#libs/database/database.js';
 import { reportState, type WantedSource } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
@@ -9,6 +9,7 @@ import { pause } from '#libs/telemetry/run-process.js';
 import type { ChainCondition } from './chain-condition.js';
 import { ChainFollower } from './chain-follower.js';
 import { NewsLane } from './news-lane.js';
+import type { Sharing } from './sharing.js';
 
 /** Wait between tries to reach a chain's RPC at start. */
 const RETRY_MS = 2_000;
@@ -28,6 +29,7 @@ interface FollowParts {
   readonly broker: Broker;
   readonly logger: Logger;
   readonly condition: ChainCondition;
+  readonly sharing: Sharing;
 }
 
 /**
@@ -35,7 +37,7 @@ interface FollowParts {
  * @throws WrongChain when an endpoint is of another chain at start; the chain's state says so, too.
  */
 export async function followChain(parts: FollowParts, stop: AbortSignal): Promise<void> {
-  const { config, database, broker, condition } = parts;
+  const { config, database, broker, condition, sharing } = parts;
   const logger = parts.logger.child({ chainId: config.chainId });
   const client = new ChainClient({
     chainId: config.chainId,
@@ -65,6 +67,7 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
       broker,
       logger,
       condition,
+      sharing,
     });
     await follower.run(stop);
   } finally {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Miner } from '#apps/devchain/miner.js';
 import { startDevchainServer } from '#apps/devchain/server.js';
 import { openChain, StateFile } from '#apps/devchain/state-file.js';
-import { type ChainConfig, defaultStallPatience } from '#libs/config/config.js';
+import { type ChainConfig, defaultStallPatience } from '#libs/config/chain-config.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 
 const CHAIN_ID = 1337;

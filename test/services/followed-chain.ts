@@ -6,10 +6,11 @@ import type { ProviderOptions } from '#apps/devchain/rpc-methods.js';
 import { type DevchainServer, startDevchainServer } from '#apps/devchain/server.js';
 import { ChainCondition } from '#apps/fetcher/chain-condition.js';
 import { followChain } from '#apps/fetcher/fetcher.js';
+import { Sharing } from '#apps/fetcher/sharing.js';
 import { Worker } from '#apps/worker/worker.js';
 import { liveLaneOf } from '#libs/broker/broker.js';
 import { createInProcessBroker, type InProcessBroker } from '#libs/broker/in-process.js';
-import type { ChainConfig } from '#libs/config/config.js';
+import type { ChainConfig } from '#libs/config/chain-config.js';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
 import { compareTableWithChain, coverageOf, coversExactly } from '../independent-reader.js';
@@ -114,7 +115,14 @@ export class FollowedChain {
     const { database, broker } = this;
     const condition = new ChainCondition(this.config.chainId, this.config, logger);
     const done = followChain(
-      { config: { ...this.config, ...config }, database, broker, logger, condition },
+      {
+        config: { ...this.config, ...config },
+        database,
+        broker,
+        logger,
+        condition,
+        sharing: new Sharing(database, logger),
+      },
       stop.signal,
     );
     this.fetching = { stop, done };
