@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { devchainVariables } from '#apps/devchain/settings.js';
 import { fetcherConfig, processVariables } from '#libs/config/config.js';
-import { events } from '#libs/events/registry.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 
 interface ComposeService {
   readonly image: string;
@@ -24,7 +24,6 @@ const services: Readonly<Record<string, ComposeService>> = parse(text, { merge: 
 const all = Object.entries(services);
 const own = all.filter(([, { image }]) => image === 'event-monitor');
 const fetchers = own.filter(([, service]) => appOf(service) === 'fetcher');
-const knownEvents = events.map(({ name }) => name);
 
 /** Which process a service runs: its command is `node [flags] dist/apps/<app>/main.js`. */
 function appOf({ command }: ComposeService): string | undefined {
@@ -33,7 +32,7 @@ function appOf({ command }: ComposeService): string | undefined {
 
 /** The variables that a process reads. */
 function readBy(app: string): string[] {
-  const found = processVariables(knownEvents).find(({ process }) => process === app);
+  const found = processVariables(eventSyntax).find(({ process }) => process === app);
   const variables = app === 'devchain' ? devchainVariables() : found!.variables;
   return variables.map(({ variable }) => variable.name);
 }
@@ -52,7 +51,7 @@ describe('docker-compose.yml', () => {
   it('runs the five chains with the defaults of the chain list', () => {
     const chains = fetchers
       .filter(([name]) => name !== 'fetcher-demo')
-      .flatMap(([, service]) => fetcherConfig(interpolated(service), knownEvents).chains);
+      .flatMap(([, service]) => fetcherConfig(interpolated(service), eventSyntax).chains);
     expect(chains.map(({ chainId, chainName }) => [chainId, chainName])).toEqual([
       [1, 'Ethereum'],
       [10, 'OP Mainnet'],
@@ -79,7 +78,7 @@ describe('docker-compose.yml', () => {
   );
 
   it('knows the simulated chain without a setting', () => {
-    const demo = fetcherConfig(interpolated(services['fetcher-demo']!), knownEvents);
+    const demo = fetcherConfig(interpolated(services['fetcher-demo']!), eventSyntax);
     expect(demo.chains).toMatchObject([{ chainId: 1337, startBlock: 1, rpcUrls: ['http://devchain:8545'] }]);
   });
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { chainCommandConfig, fetcherConfig, localConfig } from '#libs/config/config.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 
 const services = { DATABASE_URL: 'postgresql://u:p@localhost/db', RABBITMQ_URL: 'amqp://localhost' };
 const A = `0x${'aa'.repeat(20)}`;
 const B = `0x${'bb'.repeat(20)}`;
 
-const chainsOf = (env: Record<string, string>) =>
-  fetcherConfig({ ...services, ...env }, ['SocketBridge']).chains;
+const chainsOf = (env: Record<string, string>) => fetcherConfig({ ...services, ...env }, eventSyntax).chains;
 
 /** The lines that a refusal consists of, `NAME: what is wrong` each. */
 function refusal(env: Record<string, string>): string[] {
@@ -45,14 +45,14 @@ describe('several chains in one process', () => {
       STALLED_AFTER_SECONDS_31337: '7',
     });
     expect(chains).toMatchObject([
-      { chainId: 1, batchSize: 500, addresses: [A], startBlock: 20_000_000, rpcMaxRps: null },
-      { chainId: 10, batchSize: 50, addresses: [B], startBlock: 'latest', confirmations: null },
+      { chainId: 1, batchSize: 500, sources: [{ address: A }], startBlock: 20_000_000, rpcMaxRps: null },
+      { chainId: 10, batchSize: 50, sources: [{ address: B }], startBlock: 'latest', confirmations: null },
       {
         chainId: 31_337,
         chainName: 'Mine',
         rpcUrls: ['http://127.0.0.1:8545'],
         batchSize: 500,
-        addresses: [A],
+        sources: [{ address: A }],
         startBlock: 'latest',
         rpcMaxRps: 5,
         confirmations: 3,
@@ -63,7 +63,7 @@ describe('several chains in one process', () => {
 
   test("a chain's own contract wins over all, by whichever name it is given", () => {
     const chains = chainsOf({ CHAINS: '1,10', CONTRACT_ADDRESSES: A, CONTRACT_ADDRESS_10: B });
-    expect(chains.map(({ addresses }) => addresses)).toEqual([[A], [B]]);
+    expect(chains.map(({ sources }) => sources.map(({ address }) => address))).toEqual([[A], [B]]);
   });
 
   test.each([
@@ -132,7 +132,7 @@ describe('CHAIN_ID', () => {
 });
 
 test('everything in one process follows several chains, too', () => {
-  const chains = localConfig({ CHAINS: '1,10', BATCH_SIZE_10: '7' }, ['SocketBridge']).chains;
+  const chains = localConfig({ CHAINS: '1,10', BATCH_SIZE_10: '7' }, eventSyntax, A).chains;
   expect(chains.map(({ chainId, batchSize }) => [chainId, batchSize])).toEqual([
     [1, 2_000],
     [10, 7],

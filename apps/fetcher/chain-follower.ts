@@ -73,8 +73,6 @@ export class ChainFollower {
     stop.addEventListener('abort', () => {
       this.stopping = true;
     });
-    const { sharing, config } = this.parts;
-    sharing.standsReady(config.chainId, true);
     const unsubscribe = this.parts.client.onNewHead(() => this.newHead?.());
     let lead: Lead | null = null;
     let end: TermEnd = 'lost';
@@ -88,7 +86,6 @@ export class ChainFollower {
         await pause(RENEW_MS, stop);
       }
     }
-    sharing.standsReady(config.chainId, false);
     unsubscribe?.();
     if (lead) await releaseLease(this.parts.database.statements, this.leadKey(lead)).catch(() => {});
   }

@@ -2,6 +2,7 @@ import type { Broker } from '#libs/broker/broker.js';
 import { WrongChain } from '#libs/chain/chain-client.js';
 import type { ChainConfig } from '#libs/config/chain-config.js';
 import type { Database } from '#libs/database/database.js';
+import { FragmentRefused } from '#libs/database/event-fragments.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import { ChainCondition } from './chain-condition.js';
@@ -34,7 +35,8 @@ interface Parts {
 /**
  * Follows chains until `stop`, each for itself: what befalls one leaves the others alone. They are shared with other processes
  * that follow some of them.
- * @throws WrongChain when an endpoint of the only chain is of another one. With several that chain stays halted and is tried again.
+ * @throws WrongChain, FragmentRefused when the only chain can't be followed as configured. With several that chain stays halted and
+ *   is tried again.
  */
 export async function followChains(
   chains: readonly FollowedChain[],
@@ -65,7 +67,7 @@ async function followForEver(
     try {
       await followChain({ ...parts, config, condition }, stop);
     } catch (error) {
-      if (!(error instanceof WrongChain)) {
+      if (!(error instanceof WrongChain || error instanceof FragmentRefused)) {
         // an error of ours: its stack is needed
         parts.logger.error({ chainId: config.chainId, err: error }, 'the chain is begun anew');
         condition.found('stuck', (error as Error).message);

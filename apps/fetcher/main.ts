@@ -1,16 +1,12 @@
 import '#libs/telemetry/node-version.js';
 import { fetcherConfig } from '#libs/config/config.js';
-import { events } from '#libs/events/registry.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 import { runService } from '#libs/service/service.js';
 import { chainToFollow, followChains } from './follow-chains.js';
 
 await runService(
   'fetcher',
-  () =>
-    fetcherConfig(
-      process.env,
-      events.map((event) => event.name),
-    ),
+  () => fetcherConfig(process.env, eventSyntax),
   async (config, service) => {
     const { database, logger, health, stop } = service;
     const chains = config.chains.map((chain) => chainToFollow(chain, logger));

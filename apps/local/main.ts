@@ -11,17 +11,16 @@ import { connectRabbit } from '#libs/broker/rabbit.js';
 import { localConfig } from '#libs/config/config.js';
 import { Database } from '#libs/database/database.js';
 import { databaseProblem, migrate } from '#libs/database/migrate.js';
-import { events } from '#libs/events/registry.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 import { createLogger } from '#libs/telemetry/logger.js';
 import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
-import { startDemoChain } from './demo-chain.js';
+import { DEMO_CONTRACT, startDemoChain } from './demo-chain.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { showStatus } from './status-line.js';
 
 await runProcess(async (stop) => {
-  const eventNames = events.map((event) => event.name);
-  const config = localConfig(process.env, eventNames);
+  const config = localConfig(process.env, eventSyntax, DEMO_CONTRACT);
   const logger = createLogger('event-monitor', config.logLevel);
   const dataDirectory = resolve(config.dataDirectory);
   mkdirSync(dataDirectory, { recursive: true });
@@ -41,7 +40,7 @@ await runProcess(async (stop) => {
         signal: stop,
       })
     : createInProcessBroker({ logger });
-  const demo = config.chains.length ? null : await startDemoChain(dataDirectory, eventNames, logger);
+  const demo = config.chains.length ? null : await startDemoChain(dataDirectory, config.demoSources, logger);
   const chains = (demo ? [demo.config] : config.chains).map((chain) => chainToFollow(chain, logger));
   const worker = await Worker.start({ database, broker, logger });
   const stopRetaining = retainFeed({ database, logger }, config.feedRetentionDays);

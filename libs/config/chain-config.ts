@@ -1,10 +1,15 @@
 import type { ChainDefinition } from './chain-definition.js';
+import { type ConfiguredSource, type EventSyntax, readSources } from './chain-sources.js';
 import { chainById } from './chains.js';
 import * as settings from './settings.js';
 import type { EnvReader } from './variables.js';
 
 /** Blocks per eth_getLogs to begin with; providers' own limits are learned. */
 export const DEFAULT_BATCH_SIZE = 2_000;
+/** What is followed where EVENTS says nothing. */
+const DEFAULT_EVENTS = ['SocketBridge'];
+/** Stands for the contract of a chain that isn't known. */
+const NO_CONTRACT = `0x${'00'.repeat(20)}`;
 /** Depth that counts as final for a chain that no list knows and whose node has no `finalized` tag (as indexers elsewhere take). */
 const DEFAULT_CONFIRMATIONS = 64;
 /** Some block times of every chain, and more than a broker or worker takes to be replaced. */
@@ -19,10 +24,8 @@ export interface ChainConfig {
   readonly rpcUrls: readonly string[];
   /** Calls per second to each endpoint at most; null: no cap. */
   readonly rpcMaxRps: number | null;
-  /** Contracts, lower-case hex. */
-  readonly addresses: readonly string[];
-  /** Names of the event registry. */
-  readonly events: readonly string[];
+  /** Which events of which contracts; one at least. */
+  readonly sources: readonly ConfiguredSource[];
   readonly startBlock: number | 'latest';
   readonly batchSize: number;
   readonly pollingIntervalMs: number;
@@ -51,15 +54,25 @@ export function isChainSet(env: Readonly<Record<string, string | undefined>>): b
   return [settings.rpcUrls, settings.chainId, settings.chains].some(({ name }) => env[name]?.trim());
 }
 
-/** Reads every chain that the process follows. @param knownEvents names of the event registry. */
-export function readChains(env: EnvReader, knownEvents: readonly string[]): readonly ChainConfig[] {
+/** Reads every chain that the process follows. @param syntax how events are written. */
+export function readChains(env: EnvReader, syntax: EventSyntax): readonly ChainConfig[] {
   const ids = readChainIds(env);
   const configs = ids.map((id) => {
-    return readChain(env.ofChain({ id, alone: ids.length === 1 }), id, knownEvents);
+    return readChain(env.ofChain({ id, alone: ids.length === 1 }), id, syntax);
   });
   // one environment may serve several processes with a chain each
   if (ids.length > 1) env.rejectOtherChains(ids as number[]);
   return configs;
+}
+
+/** What is followed of the simulated chain: every event of the registry where EVENTS says nothing. */
+export function readDemoSources(
+  env: EnvReader,
+  syntax: EventSyntax,
+  contract: string,
+): readonly ConfiguredSource[] {
+  const chain = env.ofChain({ id: undefined, alone: true });
+  return readSources(chain, syntax, { contract, events: syntax.known });
 }
 
 /** The chains of CHAINS, else that of CHAIN_ID; `[undefined]` where they are missing or bad. */
@@ -78,16 +91,17 @@ function readChainIds(env: EnvReader): readonly (number | undefined)[] {
 }
 
 /** @param id undefined: it is missing, so nothing else is said to be missing. */
-function readChain(env: EnvReader, id: number | undefined, knownEvents: readonly string[]): ChainConfig {
+function readChain(env: EnvReader, id: number | undefined, syntax: EventSyntax): ChainConfig {
   const known: ChainDefinition | undefined = id === undefined ? undefined : chainById(id);
   return {
     chainId: id as number,
     chainName: env.withDefault(settings.chainName, known?.name ?? `Chain ${id}`),
     rpcUrls: unique(env.required(settings.rpcUrls, id === undefined ? [] : known?.rpcUrls)),
-    addresses: unique(
-      env.required(settings.contractAddresses, id === undefined ? [] : known && [known.contract]),
-    ),
-    events: unique(env.withDefault(settings.eventNames(knownEvents), ['SocketBridge'])),
+    // where the chain isn't known a contract isn't missed
+    sources: readSources(env, syntax, {
+      contract: id === undefined ? NO_CONTRACT : known?.contract,
+      events: DEFAULT_EVENTS,
+    }),
     startBlock: env.required(settings.startBlock, id === undefined ? 0 : known?.startBlock),
     rpcMaxRps: env.optional(settings.rpcMaxRps) ?? null,
     batchSize: env.withDefault(settings.batchSize, DEFAULT_BATCH_SIZE),

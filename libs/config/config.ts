@@ -4,9 +4,11 @@ import {
   DEFAULT_BATCH_SIZE,
   isChainSet,
   readChains,
+  readDemoSources,
   readStalledAfterMs,
   unique,
 } from './chain-config.js';
+import type { EventSyntax } from './chain-sources.js';
 import { chainById } from './chains.js';
 import * as settings from './settings.js';
 import { EnvReader, type ReadVariable, variablesReadBy } from './variables.js';
@@ -87,12 +89,12 @@ const readApiProcess = (env: EnvReader): ServiceConfig & ApiConfig => ({
   ...readService(env),
   ...readApi(env),
 });
-const readFetcher = (env: EnvReader, knownEvents: readonly string[]): FetcherConfig => ({
-  chains: readChains(env, knownEvents),
+const readFetcher = (env: EnvReader, syntax: EventSyntax): FetcherConfig => ({
+  chains: readChains(env, syntax),
   ...readService(env),
   ...readHealth(env),
 });
-const readLocal = (env: EnvReader, knownEvents: readonly string[], wantsChain: boolean) => ({
+const readLocal = (env: EnvReader, syntax: EventSyntax, demoContract: string | null) => ({
   ...readApi(env),
   databaseUrl: env.optional({ ...settings.databaseUrl, unset: 'its own Postgres' }) ?? null,
   rabbitmqUrl: env.optional({ ...settings.rabbitmqUrl, unset: 'queues in the process' }) ?? null,
@@ -102,7 +104,8 @@ const readLocal = (env: EnvReader, knownEvents: readonly string[], wantsChain: b
   logLevel: env.withDefault(settings.logLevel, 'warn' as const),
   stalledAfterMs: readStalledAfterMs(env),
   /** None: the simulated one. */
-  chains: wantsChain ? readChains(env, knownEvents) : [],
+  chains: demoContract === null ? readChains(env, syntax) : [],
+  demoSources: demoContract === null ? [] : readDemoSources(env, syntax, demoContract),
 });
 
 /** What a command logs on stderr beside what it says on stdout. */
@@ -159,18 +162,21 @@ export function apiConfig(env: Env): ServiceConfig & ApiConfig {
 
 /**
  * Settings of a fetcher.
- * @param knownEvents names of the event registry.
+ * @param syntax how events are written.
  * @throws ConfigError naming every bad variable.
  */
-export function fetcherConfig(env: Env, knownEvents: readonly string[]): FetcherConfig {
+export function fetcherConfig(env: Env, syntax: EventSyntax): FetcherConfig {
   const reader = new EnvReader(env);
-  return reader.finish(readFetcher(reader, knownEvents));
+  return reader.finish(readFetcher(reader, syntax));
 }
 
-/** Settings of everything in one process; without CHAIN_ID, CHAINS and RPC_URLS it follows the simulated chain. @throws ConfigError */
-export function localConfig(env: Env, knownEvents: readonly string[]) {
+/**
+ * Settings of everything in one process; without CHAIN_ID, CHAINS and RPC_URLS it follows the simulated chain.
+ * @param syntax how events are written. @param demoContract contract of the simulated chain. @throws ConfigError
+ */
+export function localConfig(env: Env, syntax: EventSyntax, demoContract: string) {
   const reader = new EnvReader(env);
-  return reader.finish(readLocal(reader, knownEvents, isChainSet(env)));
+  return reader.finish(readLocal(reader, syntax, isChainSet(env) ? null : demoContract));
 }
 
 /** The variables that a process reads, in order, for docs/configuration.md. */
@@ -180,19 +186,19 @@ export interface ProcessVariables {
   readonly variables: readonly ReadVariable[];
 }
 
-/** What each process reads, `start` last. @param knownEvents names of the event registry. */
-export function processVariables(knownEvents: readonly string[]): ProcessVariables[] {
+/** What each process reads, `start` last. @param syntax how events are written. */
+export function processVariables(syntax: EventSyntax): ProcessVariables[] {
   const variablesOf = (process: string, read: (env: EnvReader) => unknown) => {
     return { process, variables: variablesReadBy(read) };
   };
   return [
     variablesOf('migrate', readMigrate),
-    variablesOf('fetcher', (env) => readFetcher(env, knownEvents)),
+    variablesOf('fetcher', (env) => readFetcher(env, syntax)),
     variablesOf('worker', readWorker),
     variablesOf('api', readApiProcess),
     variablesOf('verify', (env) => readChainCommand(env, { chainId: 0 })),
     variablesOf('repair', (env) => readChainCommand(env, { chainId: 0 })),
     variablesOf('dead-letters', readDeadLetters),
-    variablesOf('start', (env) => readLocal(env, knownEvents, true)),
+    variablesOf('start', (env) => readLocal(env, syntax, null)),
   ];
 }

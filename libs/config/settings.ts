@@ -144,17 +144,6 @@ export const rpcUrls = {
   fitsOneChain: () => true,
   unset: LISTED,
 };
-const address: Variable<string> = {
-  name: 'CONTRACT_ADDRESSES',
-  description: 'Contracts to follow (`CONTRACT_ADDRESS` is accepted, too).',
-  rule: '0x and 40 hex digits',
-  parse: (value) => (/^0x[0-9a-f]{40}$/i.test(value) ? value.toLowerCase() : undefined),
-};
-export const contractAddresses = {
-  ...listOf(address, 'addresses of 20 bytes (0x and 40 hex digits), separated by commas'),
-  alias: 'CONTRACT_ADDRESS',
-  unset: LISTED,
-};
 export const startBlock: Variable<number | 'latest'> = {
   name: 'START_BLOCK',
   description: 'First block that is wanted, or `latest` to begin with the newest final block.',
@@ -193,17 +182,6 @@ export const feedRetention: Variable<number | 'forever'> = {
     value.toLowerCase() === 'forever' ? 'forever' : wholeNumber('', 1, 36_500, '').parse(value),
 };
 export const dataDirectory = text('DATA_DIR', 'Folder of the embedded database and the simulated chain.');
-
-/** @param known names of the event registry. */
-export function eventNames(known: readonly string[]): Variable<readonly string[]> {
-  const one: Variable<string> = {
-    name: 'EVENTS',
-    description: 'Events to follow, by their names in the registry.',
-    rule: `one of ${known.join(', ')}`,
-    parse: (value) => known.find((name) => name === value),
-  };
-  return listOf(one, `names of known events, separated by commas (known: ${known.join(', ')})`);
-}
 
 /** An address, a network, or a name that stands for some. */
 function proxyOf(text: string): string | undefined {

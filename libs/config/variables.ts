@@ -11,7 +11,10 @@ export interface Variable<T> {
   readonly secret?: boolean;
   /** For people: what holds when it isn't set, where that depends on something else. */
   readonly unset?: string;
-  /** The value, or undefined when the text breaks the rule. Texts come trimmed and are never empty. */
+  /**
+   * The value, or undefined when the text breaks the rule. Texts come trimmed and are never empty.
+   * @throws Error with what is wrong, where the rule doesn't say enough; AggregateError with several.
+   */
   readonly parse: (text: string) => T | undefined;
   /** Of a chain's settings: whether this value can be of one chain only, so that several chains can't share it; left out, none is. */
   fitsOneChain?(value: T): boolean;
@@ -79,7 +82,14 @@ export class EnvReader {
     this.reads.push({ variable, fallback, ofChain: this.chain !== null });
     const { name, text, isShared } = this.find(variable);
     if (!text) return undefined;
-    const value = variable.parse(text);
+    let value: T | undefined;
+    try {
+      value = variable.parse(text);
+    } catch (error) {
+      const errors = error instanceof AggregateError ? error.errors : [error];
+      for (const { message } of errors as Error[]) this.reject(name, message);
+      return undefined;
+    }
     if (value === undefined) {
       const shown = variable.secret ? 'its value' : JSON.stringify(text.slice(0, 80));
       this.reject(name, `must be ${variable.rule}; ${shown} is not`);
@@ -106,6 +116,21 @@ export class EnvReader {
 
   isSet(variable: Variable<unknown>): boolean {
     return Boolean(this.find(variable).text);
+  }
+
+  /** Whether the variable is set to what can't be read. */
+  isBad(variable: Variable<unknown>): boolean {
+    const { text } = this.find(variable);
+    try {
+      return text !== '' && variable.parse(text) === undefined;
+    } catch {
+      return true;
+    }
+  }
+
+  /** The name under which the variable is set, or would be. */
+  placeOf(variable: Variable<unknown>): string {
+    return this.find(variable).name;
   }
 
   reject(name: string, problem: string): void {

@@ -13,6 +13,7 @@ import { createInProcessBroker, type InProcessBroker } from '#libs/broker/in-pro
 import type { ChainConfig } from '#libs/config/chain-config.js';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 import { compareTableWithChain, coverageOf, coversExactly } from '../independent-reader.js';
 import { createDatabase } from './postgres.js';
 import { query } from './query.js';
@@ -77,8 +78,7 @@ export class FollowedChain {
       chainId: chain.chainId,
       chainName: 'Test',
       rpcUrls: endpoints.map((endpoint) => endpoint.url),
-      addresses: [chain.address],
-      events: ['SocketBridge'],
+      sources: [{ address: chain.address, event: eventSyntax.read('SocketBridge') }],
       startBlock: 1,
       rpcMaxRps: null,
       batchSize: 1_000,
