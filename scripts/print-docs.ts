@@ -3,7 +3,7 @@ import { devchainVariables } from '#apps/devchain/settings.js';
 import { chains } from '#libs/config/chains.js';
 import { type ProcessVariables, processVariables } from '#libs/config/config.js';
 import type { ReadVariable } from '#libs/config/variables.js';
-import { events } from '#libs/events/registry.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 import { registry } from '#libs/telemetry/metrics.js';
 import { writeOrCheck } from './generated-file.js';
 import { limitsPage } from './limits-page.js';
@@ -14,15 +14,13 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 
 function configuration(): string {
+  const variables = processVariables(eventSyntax);
   const chainRows = chains.map((c) => [String(c.id), c.name, String(c.startBlock), String(c.confirmations)]);
   return `${[
     NOTE,
     '# Configuration',
     'Every process reads its settings from the environment. An empty variable counts as unset. A process with bad settings refuses to start and names all of them at once, each with its rule.',
-    table(
-      ['variable', 'read by', 'meaning', 'a good value', 'default'],
-      variableRows(processVariables(events.map((event) => event.name))),
-    ),
+    table(['variable', 'read by', 'meaning', 'a good value', 'default'], variableRows(variables)),
     '`start` is `npm start`: everything in one process. Without `CHAIN_ID` and `RPC_URLS` it follows a simulated chain, and the settings of a chain are not read.',
     '## The simulator',
     table(

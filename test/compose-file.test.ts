@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { devchainVariables } from '#apps/devchain/settings.js';
 import { fetcherConfig, processVariables } from '#libs/config/config.js';
-import { events } from '#libs/events/registry.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 
 interface ComposeService {
   readonly image: string;
@@ -24,7 +24,6 @@ const services: Readonly<Record<string, ComposeService>> = parse(text, { merge: 
 const all = Object.entries(services);
 const own = all.filter(([, { image }]) => image === 'event-monitor');
 const fetchers = own.filter(([, service]) => appOf(service) === 'fetcher');
-const knownEvents = events.map(({ name }) => name);
 
 /** Which process a service runs: its command is `node [flags] dist/apps/<app>/main.js`. */
 function appOf({ command }: ComposeService): string | undefined {
@@ -33,7 +32,7 @@ function appOf({ command }: ComposeService): string | undefined {
 
 /** The variables that a process reads. */
 function readBy(app: string): string[] {
-  const found = processVariables(knownEvents).find(({ process }) => process === app);
+  const found = processVariables(eventSyntax).find(({ process }) => process === app);
   const variables = app === 'devchain' ? devchainVariables() : found!.variables;
   return variables.map(({ variable }) => variable.name);
 }
@@ -52,7 +51,7 @@ describe('docker-compose.yml', () => {
   it('runs the five chains with the defaults of the chain list', () => {
     const chains = fetchers
       .filter(([name]) => name !== 'fetcher-demo')
-      .map(([, service]) => fetcherConfig(interpolated(service), knownEvents));
+      .flatMap(([, service]) => fetcherConfig(interpolated(service), eventSyntax).chains);
     expect(chains.map(({ chainId, chainName }) => [chainId, chainName])).toEqual([
       [1, 'Ethereum'],
       [10, 'OP Mainnet'],
@@ -68,9 +67,9 @@ describe('docker-compose.yml', () => {
     (_, service) => {
       const id = service.environment!.CHAIN_ID;
       const ofEveryProcess = new Set(readBy('worker'));
-      // the name is the chain list's, and CONTRACT_ADDRESS the other name of CONTRACT_ADDRESSES
+      // the name is the chain list's
       const ofChain = readBy('fetcher').filter(
-        (name) => !ofEveryProcess.has(name) && !['CHAIN_ID', 'CHAIN_NAME', 'CONTRACT_ADDRESS'].includes(name),
+        (name) => !ofEveryProcess.has(name) && !['CHAIN_ID', 'CHAINS', 'CHAIN_NAME'].includes(name),
       );
       for (const name of ofChain) {
         expect(service.environment).toHaveProperty(name, `\${${name}_${id}:-}`);
@@ -79,8 +78,8 @@ describe('docker-compose.yml', () => {
   );
 
   it('knows the simulated chain without a setting', () => {
-    const demo = fetcherConfig(interpolated(services['fetcher-demo']!), knownEvents);
-    expect(demo).toMatchObject({ chainId: 1337, startBlock: 1, rpcUrls: ['http://devchain:8545'] });
+    const demo = fetcherConfig(interpolated(services['fetcher-demo']!), eventSyntax);
+    expect(demo.chains).toMatchObject([{ chainId: 1337, startBlock: 1, rpcUrls: ['http://devchain:8545'] }]);
   });
 
   it.each(own)('sets only variables that %s reads', (_, service) => {

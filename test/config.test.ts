@@ -1,16 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { chains } from '#libs/config/chains.js';
 import { apiConfig, fetcherConfig, localConfig } from '#libs/config/config.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 
 const services = { DATABASE_URL: 'postgresql://u:p@localhost/db', RABBITMQ_URL: 'amqp://localhost' };
-const fetcher = (env: Record<string, string>) => fetcherConfig({ ...services, ...env }, ['SocketBridge']);
+/** The only chain of a fetcher with these settings. */
+const fetcher = (env: Record<string, string>) => {
+  const { chains } = fetcherConfig({ ...services, ...env }, eventSyntax);
+  expect(chains).toHaveLength(1);
+  return chains[0]!;
+};
 
 test('a chain of the list needs nothing but its id', () => {
   expect(fetcher({ CHAIN_ID: '1' })).toMatchObject({
     chainName: 'Ethereum',
-    addresses: ['0x3a23f943181408eac424116af7b7790c94cb97a5'],
+    sources: [{ address: '0x3a23f943181408eac424116af7b7790c94cb97a5', event: { name: 'SocketBridge' } }],
     startBlock: 16_848_303,
-    events: ['SocketBridge'],
     confirmations: null,
     fallbackConfirmations: 65,
   });
@@ -26,7 +31,7 @@ test('an unknown chain works when its env is complete', () => {
   expect(fetcher(env)).toMatchObject({
     chainName: 'Chain 999999',
     rpcUrls: ['http://a', 'wss://b'],
-    addresses: [`0x${'ab'.repeat(20)}`],
+    sources: [{ address: `0x${'ab'.repeat(20)}` }],
     startBlock: 'latest',
   });
 });
@@ -80,10 +85,10 @@ describe('defaults', () => {
   });
 
   test('everything in one process needs no setting, and follows the simulated chain', () => {
-    expect(localConfig({}, ['SocketBridge'])).toMatchObject({
+    expect(localConfig({}, eventSyntax, `0x${'ab'.repeat(20)}`)).toMatchObject({
       databaseUrl: null,
       rabbitmqUrl: null,
-      chain: null,
+      chains: [],
     });
   });
 });

@@ -31,7 +31,7 @@ test('a fetcher refuses an endpoint of another chain, and says both ids, also in
   const running = await system({ CHAIN_ID: '1', RPC_URLS: anvil.url });
   const fetcher = await running.start('fetcher');
   await fetcher.exited;
-  const words = 'of chain 31337, but CHAIN_ID says 1';
+  const words = 'of chain 31337, not 1';
   expect(fetcher.output()).toContain(words);
   expect(await stateOf(running)).toEqual({ state: 'halted', reason: expect.stringContaining(words) });
 }, 60_000);
@@ -55,7 +55,7 @@ test('when another chain appears behind the only endpoint, the chain halts and i
     // a chain that is there again at once shows another final block before it is asked for its id
     return row?.state === 'halted' && row.reason?.includes('is of chain') && row.reason;
   });
-  expect(reason).toContain('is of chain 31338, but CHAIN_ID says 31337');
+  expect(reason).toContain('is of chain 31338, not 31337');
   expect(fetcher.output()).toContain('is of chain 31338');
 }, 120_000);
 

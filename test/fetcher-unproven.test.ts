@@ -190,7 +190,8 @@ test('what stays above blocks that are said again stays unproven, and is asked f
   };
   const client = { use: async (work: (e: typeof endpoint) => unknown) => work(endpoint) };
   const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [] });
-  const lookAgain = (upTo: number) => blocks.lookAgain(client as unknown as ChainClient, FILTER, upTo);
+  const lookAgain = (upTo: number) =>
+    blocks.lookAgain(client as unknown as ChainClient, { filter: FILTER, isWanted: () => true }, upTo);
   blocks.said(10, Number.POSITIVE_INFINITY, [12, 14, 16]);
   blocks.said(10, 13, []);
   expect(await lookAgain(15)).toBeNull();

@@ -274,7 +274,7 @@ test('a fetcher of another chain that is refused at start shows the chain as hal
   const { data } = await ask<Shown>(url, '{ chain(id: 7) { state reason } }');
   expect(data.chain).toEqual({
     state: 'halted',
-    reason: expect.stringMatching(/is of chain 1337, but CHAIN_ID says 7: mend RPC_URLS or CHAIN_ID/),
+    reason: expect.stringMatching(/is of chain 1337, not 7 as configured: mend RPC_URLS or the chain's id/),
   });
   const leader = await system.start('fetcher');
   const shown = async () => (await ask<Shown>(url, chainQuery)).data.chain;

@@ -178,7 +178,7 @@ test('an endpoint of another chain is refused before anything is read from it, t
   const client = clientOf([(await node()).url, anvil.url]);
   const error = await hostFor(client).catch((failure: unknown) => failure);
   expect(error).toBeInstanceOf(WrongChain);
-  expect((error as Error).message).toContain(`${hostOf(anvil.url)} is of chain 31338, but CHAIN_ID says 7`);
+  expect((error as Error).message).toContain(`${hostOf(anvil.url)} is of chain 31338, not 7`);
 });
 
 test('a wrong chain behind the only endpoint is found although it came up late, and waited out', async () => {
@@ -195,7 +195,7 @@ test('a wrong chain behind the only endpoint is found although it came up late, 
   const error = await hostFor(client).catch((failure: unknown) => failure);
   expect(error).toBeInstanceOf(RpcUnavailable);
   expect((error as RpcUnavailable).failures).toMatchObject([{ kind: 'wrong_chain' }]);
-  expect((error as Error).message).toContain('is of chain 8, but CHAIN_ID says 7');
+  expect((error as Error).message).toContain('is of chain 8, not 7');
   expect(wrong.calls('eth_getBlockByNumber')).toEqual([]);
   wrong.answering = nodeOf(7);
   clock += 37_501;
@@ -212,7 +212,7 @@ test('an endpoint that never failed shows its chain again every ten minutes', as
   expect(await hostFor(client)).toBe(hostOf(first.url));
   clock += 2;
   expect(await hostFor(client)).toBe(hostOf(second.url));
-  expect(client.status()[0]!.reason).toContain('is of chain 8, but CHAIN_ID says 7');
+  expect(client.status()[0]!.reason).toContain('is of chain 8, not 7');
 });
 
 test.each([

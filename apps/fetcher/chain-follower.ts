@@ -1,11 +1,10 @@
-import { hostname } from 'node:os';
 import { type Broker, BrokerUnavailable } from '#libs/broker/broker.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
-import type { ChainConfig } from '#libs/config/config.js';
+import type { ChainConfig } from '#libs/config/chain-config.js';
 import type { Database } from '#libs/database/database.js';
+import { LEASE_SECONDS } from '#libs/database/lease.js';
 import {
   type LaneProgress,
-  LEASE_SECONDS,
   readProgress,
   readSources,
   releaseLease,
@@ -21,6 +20,7 @@ import type { ChainCondition } from './chain-condition.js';
 import { HistoryLane } from './history-lane.js';
 import { Lead } from './lead.js';
 import type { NewsLane, Step } from './news-lane.js';
+import type { Sharing } from './sharing.js';
 
 /** How often the lease is renewed, and a standby looks whether it is free. */
 const RENEW_MS = 2_000;
@@ -45,6 +45,7 @@ export interface FollowerParts {
   readonly broker: Broker;
   readonly logger: Logger;
   readonly condition: ChainCondition;
+  readonly sharing: Sharing;
 }
 
 /** Why a term ended. */
@@ -52,7 +53,6 @@ type TermEnd = 'stopped' | 'lost' | 'retake';
 
 /** Follows one chain: leads it while it holds the lease, stands by otherwise (DESIGN §3.2). */
 export class ChainFollower {
-  private readonly holder = `${hostname()}:${process.pid}:${Math.random().toString(36).slice(2, 8)}`;
   private patienceMs = PATIENCE_FIRST_MS;
   private refusedMs = REFUSED_FIRST_MS;
   private head: { number: number; timestamp: number } | null = null;
@@ -91,11 +91,11 @@ export class ChainFollower {
   }
 
   private async tryTakeOver(own: Lead | null): Promise<Lead | null> {
-    const { config, sources, database, broker, logger } = this.parts;
+    const { config, sources, database, broker, logger, sharing } = this.parts;
     const taken = await takeOver(database, {
       chainId: config.chainId,
       chainName: config.chainName,
-      holder: this.holder,
+      holder: sharing.process,
       sources,
       ownTerm: own?.term,
     });
@@ -134,7 +134,9 @@ export class ChainFollower {
     this.parts.condition.leads(false);
     if (end === 'lost') {
       this.history = null;
-      this.parts.logger.warn(`no longer leading: term ${lead.term} is over`);
+      const { logger, sharing, config } = this.parts;
+      const level = sharing.wasOffered(config.chainId) ? 'info' : 'warn';
+      logger[level](`no longer leading: term ${lead.term} is over`);
     }
     return stop.aborted ? 'stopped' : end;
   }
@@ -287,14 +289,12 @@ export class ChainFollower {
 
   private async report(): Promise<void> {
     const { chainId, chainName } = this.parts.config;
-    const { holder, head } = this;
-    const { state, reason } = this.parts.condition.current;
-    const endpoints = this.parts.client.status();
-    const report = { chainId, chainName, holder, state, reason, head, endpoints };
-    await reportState(this.parts.database.statements, report);
+    const { condition, client, sharing } = this.parts;
+    const report = { chainId, chainName, holder: sharing.process, head: this.head, ...condition.current };
+    await reportState(this.parts.database.statements, { ...report, endpoints: client.status() });
   }
 
   private leadKey(lead: Lead): { chainId: number; holder: string; term: number } {
-    return { chainId: this.parts.config.chainId, holder: this.holder, term: lead.term };
+    return { chainId: this.parts.config.chainId, holder: this.parts.sharing.process, term: lead.term };
   }
 }

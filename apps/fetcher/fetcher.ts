@@ -1,25 +1,26 @@
 import type { Broker } from '#libs/broker/broker.js';
+import type { StatedSource } from '#libs/broker/messages.js';
 import { ChainClient, RpcUnavailable, WrongChain } from '#libs/chain/chain-client.js';
 import type { FinalityRule } from '#libs/chain/endpoint.js';
-import type { ChainConfig } from '#libs/config/config.js';
+import type { EndpointStatus } from '#libs/chain/endpoint-health.js';
+import type { ChainConfig } from '#libs/config/chain-config.js';
 import type { Database } from '#libs/database/database.js';
+import { FragmentRefused } from '#libs/database/event-fragments.js';
 import { reportState, type WantedSource } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import type { ChainCondition } from './chain-condition.js';
 import { ChainFollower } from './chain-follower.js';
+import { declaredSources } from './declared-sources.js';
 import { NewsLane } from './news-lane.js';
+import type { Sharing } from './sharing.js';
 
 /** Wait between tries to reach a chain's RPC at start. */
 const RETRY_MS = 2_000;
 /** Looks at the `finalized` tag before a node that doesn't show it is believed not to know it, and the wait between them. */
 const TAG_LOOKS = 3;
 const TAG_LOOK_MS = 1_000;
-
-/** Pairs of contracts and events that a fetcher follows. */
-function pairsOf(config: ChainConfig): { address: string; event: string }[] {
-  return config.addresses.flatMap((address) => config.events.map((event) => ({ address, event })));
-}
 
 /** What a chain is followed with. */
 interface FollowParts {
@@ -28,14 +29,16 @@ interface FollowParts {
   readonly broker: Broker;
   readonly logger: Logger;
   readonly condition: ChainCondition;
+  readonly sharing: Sharing;
 }
 
 /**
  * Follows one chain until `stop`. Waits for an RPC that is down, and says so in the chain's state.
- * @throws WrongChain when an endpoint is of another chain at start; the chain's state says so, too.
+ * @throws WrongChain when an endpoint is of another chain at start, FragmentRefused when the database has an event otherwise; the
+ *   chain's state says so, too.
  */
 export async function followChain(parts: FollowParts, stop: AbortSignal): Promise<void> {
-  const { config, database, broker, condition } = parts;
+  const { config, database, broker, condition, sharing } = parts;
   const logger = parts.logger.child({ chainId: config.chainId });
   const client = new ChainClient({
     chainId: config.chainId,
@@ -48,11 +51,13 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
   // what is being read is of no use any more, and an endpoint that hangs must not hold the stop up
   stop.addEventListener('abort', () => client.close(), { once: true });
   try {
-    const known = await untilReached(parts, client, stop);
+    const declared = await untilDeclared(parts, stop);
+    const known = declared && (await untilReached(parts, declared, client, stop));
     if (!known) return;
     logger.info(`final means ${known.words}`);
     const news = new NewsLane(client, {
-      filter: database.events.filterOf(pairsOf(config)),
+      filter: database.events.filterOf(known.sources),
+      isWanted: database.events.isOf(known.sources),
       finality: () => known.rule,
       bloomProvesAbsence: config.bloomProvesAbsence,
     });
@@ -65,38 +70,68 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
       broker,
       logger,
       condition,
+      sharing,
     });
+    sharing.standsReady(config.chainId, true);
     await follower.run(stop);
   } finally {
+    sharing.standsReady(config.chainId, false);
     client.close();
   }
 }
 
+/** Makes the events without a folder known to all, and names every source as the database does; waits for the database. */
+async function untilDeclared(parts: FollowParts, stop: AbortSignal): Promise<StatedSource[] | null> {
+  const { config, database, condition, logger } = parts;
+  const outage = new OutageLog(logger, 'the events are known');
+  for (; !stop.aborted; await pause(RETRY_MS, stop)) {
+    try {
+      const sources = await declaredSources(database, config.sources);
+      outage.ended();
+      return sources;
+    } catch (error) {
+      if (!(error instanceof FragmentRefused)) {
+        outage.failed(`waiting: ${(error as Error).message}`);
+        continue;
+      }
+      condition.found('halted', error.message);
+      await reportUnled(parts, []);
+      throw error;
+    }
+  }
+  return null;
+}
+
 /** Asks the chain what only it can tell: its finality, and where `latest` is; until it answers. */
-async function untilReached(parts: FollowParts, client: ChainClient, stop: AbortSignal) {
-  const { config, database, condition } = parts;
+async function untilReached(
+  parts: FollowParts,
+  sources: readonly StatedSource[],
+  client: ChainClient,
+  stop: AbortSignal,
+) {
+  const { config, condition } = parts;
   for (; !stop.aborted; await pause(RETRY_MS, stop)) {
     try {
       const { rule, words } = await finalityRule(config, client, stop);
-      return { rule, words, sources: await wantedSources(config, client, rule) };
+      return { rule, words, sources: await wantedSources(sources, config.startBlock, client, rule) };
     } catch (error) {
       if (!(error instanceof WrongChain || error instanceof RpcUnavailable)) throw error;
       if (stop.aborted) break;
       condition.failed(error);
-      const { chainId, chainName } = config;
-      const report = {
-        chainId,
-        chainName,
-        holder: '',
-        head: null,
-        ...condition.current,
-        endpoints: client.status(),
-      };
-      await reportState(database.statements, report).catch(() => {});
+      await reportUnled(parts, client.status());
       if (error instanceof WrongChain) throw error;
     }
   }
   return null;
+}
+
+/** Says the chain's state before anybody leads it from here. */
+async function reportUnled(
+  { config: { chainId, chainName }, database, condition }: FollowParts,
+  endpoints: readonly EndpointStatus[],
+): Promise<void> {
+  const report = { chainId, chainName, holder: '', head: null, ...condition.current, endpoints };
+  await reportState(database.statements, report).catch(() => {});
 }
 
 /** CONFIRMATIONS if set; else the `finalized` tag if the node knows it; else the chain list's depth. */
@@ -125,12 +160,12 @@ async function finalityRule(
 
 /** The sources with their start blocks; `latest` is the final block now, unless the ledger knows a start already. */
 async function wantedSources(
-  config: ChainConfig,
+  sources: readonly StatedSource[],
+  startBlock: ChainConfig['startBlock'],
   client: ChainClient,
   rule: FinalityRule,
 ): Promise<WantedSource[]> {
-  const { startBlock } = config;
-  if (startBlock !== 'latest') return pairsOf(config).map((pair) => ({ ...pair, startBlock }));
+  if (startBlock !== 'latest') return sources.map((source) => ({ ...source, startBlock }));
   const { finalized } = await client.use((endpoint) => endpoint.observe([], rule));
-  return pairsOf(config).map((pair) => ({ ...pair, startBlock: finalized.number, keepsStart: true }));
+  return sources.map((source) => ({ ...source, startBlock: finalized.number, keepsStart: true }));
 }

@@ -1,23 +1,19 @@
 import '#libs/telemetry/node-version.js';
 import { fetcherConfig } from '#libs/config/config.js';
-import { events } from '#libs/events/registry.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 import { runService } from '#libs/service/service.js';
-import { ChainCondition } from './chain-condition.js';
-import { followChain } from './fetcher.js';
+import { chainToFollow, followChains } from './follow-chains.js';
 
 await runService(
   'fetcher',
-  () =>
-    fetcherConfig(
-      process.env,
-      events.map((event) => event.name),
-    ),
+  () => fetcherConfig(process.env, eventSyntax),
   async (config, service) => {
-    const { database, logger, stop } = service;
-    const ofChain = logger.child({ chainId: config.chainId });
-    const condition = new ChainCondition(config.chainId, config, ofChain);
-    service.health.check(`chain ${config.chainId}`, () => condition.problem);
-    const broker = await service.connectBroker(`fetcher ${config.chainId}`);
-    await followChain({ config, database, broker, logger, condition }, stop);
+    const { database, logger, health, stop } = service;
+    const chains = config.chains.map((chain) => chainToFollow(chain, logger));
+    const ids = config.chains.map(({ chainId }) => chainId);
+    for (const { config: chain, condition } of chains)
+      health.check(`chain ${chain.chainId}`, () => condition.problem);
+    const broker = await service.connectBroker(`fetcher ${ids.join(', ')}`);
+    await followChains(chains, { database, broker, logger }, stop);
   },
 );

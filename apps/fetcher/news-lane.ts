@@ -1,10 +1,11 @@
 import { MESSAGE_TARGET_BYTES, type StatedBlock } from '#libs/broker/messages.js';
 import type { BlockHeader } from '#libs/chain/block-header.js';
 import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
-import type { Endpoint, FinalityRule, LogFilter } from '#libs/chain/endpoint.js';
+import type { Endpoint, FinalityRule } from '#libs/chain/endpoint.js';
 import { type Decision, decide, type Seen } from './decide.js';
 import { forkPoint } from './fork-point.js';
 import { type Lead, WINDOW } from './lead.js';
+import type { WantedLogs } from './unproven-blocks.js';
 
 /** Blocks of one batch of headers, and of one of logs. */
 const BLOCKS_PER_BATCH = 50;
@@ -44,8 +45,7 @@ interface Look extends Shown {
 }
 
 /** How a chain is followed. */
-export interface NewsOptions {
-  readonly filter: LogFilter;
+export interface NewsOptions extends WantedLogs {
   readonly finality: () => FinalityRule;
   readonly bloomProvesAbsence: boolean;
 }
@@ -77,7 +77,7 @@ export class NewsLane {
     }
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
-      const missed = await lead.unproven.lookAgain(this.client, this.options.filter, decision.number);
+      const missed = await lead.unproven.lookAgain(this.client, this.options, decision.number);
       if (missed !== null) {
         lead.restateFrom(missed);
         return { outcome: 'said', head, final, replaced: 0 };
@@ -185,7 +185,7 @@ export class NewsLane {
       const message = `shows block ${from} as ${headers[0]!.hash}, and showed it as ${safe.hash}`;
       throw endpoint.blockError('bad_data', message);
     }
-    const { filter, bloomProvesAbsence } = this.options;
+    const { filter, isWanted, bloomProvesAbsence } = this.options;
     const logs = await Promise.all(
       batches.map((b) => {
         const batch = headers.slice(b.from - from, b.to - from + 1);
@@ -201,7 +201,7 @@ export class NewsLane {
         hash,
         parentHash,
         timestamp,
-        logs: logsOf[i]!.logs.map((log) => ({ ...log, topics: [...log.topics] })),
+        logs: logsOf[i]!.logs.filter(isWanted).map((log) => ({ ...log, topics: [...log.topics] })),
       };
     });
     return { blocks, unproven: unproven.map(({ number }) => number) };

@@ -1,10 +1,17 @@
 import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
 import type { Leadership } from '#libs/database/ledger.js';
+import type { ChainLog } from '#libs/events/log.js';
 import type { HeldBlock } from './segment.js';
 
 /** Blocks between two unproven ones that are asked for along with them: another request would cost more. */
 const GAP = 1_000;
+
+/** Which logs are followed: what to ask the node for, and which of the answer are wanted. */
+export interface WantedLogs {
+  readonly filter: LogFilter;
+  readonly isWanted: (log: ChainLog) => boolean;
+}
 
 type Taken = Pick<Leadership, 'segment' | 'finalizedBlock' | 'emptyHeights'>;
 
@@ -63,14 +70,14 @@ export class UnprovenBlocks {
    * Asks again for the logs of unproven blocks up to a final one.
    * @returns the lowest block that has some after all, and so must be said again; null: all are proven now. @throws RpcUnavailable
    */
-  async lookAgain(client: ChainClient, filter: LogFilter, upTo: number): Promise<number | null> {
+  async lookAgain(client: ChainClient, wanted: WantedLogs, upTo: number): Promise<number | null> {
     for (const [from, last] of runsOf([...this.heights].filter((height) => height <= upTo))) {
       for (let next = from; next <= last; ) {
-        const { to, logs } = await client.use((endpoint) => endpoint.logsFrom(next, last, filter));
+        const { to, logs } = await client.use((endpoint) => endpoint.logsFrom(next, last, wanted.filter));
         const missed = this.heard(
           next,
           to,
-          logs.map((log) => log.blockNumber),
+          logs.filter(wanted.isWanted).map((log) => log.blockNumber),
         );
         if (missed !== null) return missed;
         next = to + 1;

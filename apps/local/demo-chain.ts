@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import { Miner } from '#apps/devchain/miner.js';
 import { startDevchainServer } from '#apps/devchain/server.js';
 import { openChain, StateFile } from '#apps/devchain/state-file.js';
-import { type ChainConfig, defaultStallPatience } from '#libs/config/config.js';
+import { type ChainConfig, defaultStallPatience } from '#libs/config/chain-config.js';
+import type { ConfiguredSource } from '#libs/config/chain-sources.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 
 const CHAIN_ID = 1337;
-const GATEWAY = '0x3a23f943181408eac424116af7b7790c94cb97a5';
+/** SocketGateway, whose events it emits. */
+export const DEMO_CONTRACT = '0x3a23f943181408eac424116af7b7790c94cb97a5';
 /** Blocks that are there when the demo starts for the first time: some seconds of history to watch. */
 const HISTORY = 20_000;
 const BLOCK_TIME_MS = 1_000;
@@ -23,7 +25,7 @@ export interface DemoChain {
 /** Starts the simulated chain of the demo; a restart continues the same chain, since the monitor has stored its final blocks. */
 export async function startDemoChain(
   dataDirectory: string,
-  events: readonly string[],
+  sources: readonly ConfiguredSource[],
   logger: Logger,
 ): Promise<DemoChain> {
   const stateFile = join(dataDirectory, 'devchain.json');
@@ -44,8 +46,7 @@ export async function startDemoChain(
       chainId: CHAIN_ID,
       chainName: 'Simulated chain',
       rpcUrls: [server.url, server.wsUrl],
-      addresses: [GATEWAY],
-      events,
+      sources,
       startBlock: 1,
       rpcMaxRps: null,
       batchSize: 1_000,

@@ -2,8 +2,7 @@ import '#libs/telemetry/node-version.js';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { startApi } from '#apps/api/server.js';
-import { ChainCondition } from '#apps/fetcher/chain-condition.js';
-import { followChain } from '#apps/fetcher/fetcher.js';
+import { chainToFollow, followChains } from '#apps/fetcher/follow-chains.js';
 import { retainFeed } from '#apps/worker/feed-retention.js';
 import { Worker } from '#apps/worker/worker.js';
 import type { Broker } from '#libs/broker/broker.js';
@@ -12,17 +11,16 @@ import { connectRabbit } from '#libs/broker/rabbit.js';
 import { localConfig } from '#libs/config/config.js';
 import { Database } from '#libs/database/database.js';
 import { databaseProblem, migrate } from '#libs/database/migrate.js';
-import { events } from '#libs/events/registry.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 import { createLogger } from '#libs/telemetry/logger.js';
 import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
-import { startDemoChain } from './demo-chain.js';
+import { DEMO_CONTRACT, startDemoChain } from './demo-chain.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { showStatus } from './status-line.js';
 
 await runProcess(async (stop) => {
-  const eventNames = events.map((event) => event.name);
-  const config = localConfig(process.env, eventNames);
+  const config = localConfig(process.env, eventSyntax, DEMO_CONTRACT);
   const logger = createLogger('event-monitor', config.logLevel);
   const dataDirectory = resolve(config.dataDirectory);
   mkdirSync(dataDirectory, { recursive: true });
@@ -42,21 +40,23 @@ await runProcess(async (stop) => {
         signal: stop,
       })
     : createInProcessBroker({ logger });
-  const demo = config.chain ? null : await startDemoChain(dataDirectory, eventNames, logger);
-  const chain = config.chain ?? demo!.config;
+  const demo = config.chains.length ? null : await startDemoChain(dataDirectory, config.demoSources, logger);
+  const chains = (demo ? [demo.config] : config.chains).map((chain) => chainToFollow(chain, logger));
   const worker = await Worker.start({ database, broker, logger });
   const stopRetaining = retainFeed({ database, logger }, config.feedRetentionDays);
   const http = await HealthServer.listen(config);
   http.check('postgres', () => databaseProblem(database));
-  http.check('storing', () => worker.problem(chain.stalledAfterMs));
-  const condition = new ChainCondition(chain.chainId, chain, logger);
-  http.check(`chain ${chain.chainId}`, () => condition.problem);
+  http.check('storing', () => worker.problem(config.stalledAfterMs));
+  for (const { config: chain, condition } of chains)
+    http.check(`chain ${chain.chainId}`, () => condition.problem);
   // a pool of its own: its reads have a time limit, migrations and the worker have none
   const reads = Database.open(url, { statementTimeoutMs: config.queryTimeoutMs });
   const api = await startApi({ ...config, database: reads, broker, logger, http });
-  process.stdout.write(banner(api.url, chain.chainName, demo !== null, postgres?.dir ?? null));
-  const hideStatus = showStatus({ database, progress: api.progress }, chain.chainId, process.stdout);
-  const fetching = followChain({ config: chain, database, broker, logger, condition }, stop);
+  const names = chains.map(({ config: chain }) => chain.chainName).join(', ');
+  process.stdout.write(banner(api.url, names, demo !== null, postgres?.dir ?? null));
+  const ids = chains.map(({ config: chain }) => chain.chainId);
+  const hideStatus = showStatus({ database, progress: api.progress }, ids, process.stdout);
+  const fetching = followChains(chains, { database, broker, logger }, stop);
 
   await Promise.race([untilStopped(stop), fetching]);
   hideStatus();
@@ -69,10 +69,10 @@ await runProcess(async (stop) => {
   await postgres?.stop();
 });
 
-function banner(url: string, chain: string, demo: boolean, dataFolder: string | null): string {
+function banner(url: string, chains: string, demo: boolean, dataFolder: string | null): string {
   const lines = [
     '',
-    `  Event Monitor follows ${chain}${demo ? ' (set CHAIN_ID and RPC_URLS for a real one)' : ''}`,
+    `  Event Monitor follows ${chains}${demo ? ' (set CHAIN_ID or CHAINS for real ones)' : ''}`,
     '',
     `    Status            ${url}/status`,
     `    Query, subscribe  ${url}/graphql`,

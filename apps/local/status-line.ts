@@ -7,10 +7,10 @@ import { events } from '#libs/events/registry.js';
 const TERMINAL_MS = 1_000;
 const PLAIN_MS = 10_000;
 
-/** Shows in one line how far the system is, until it is stopped. */
+/** Shows in one line how far the system is with its chains, until it is stopped. */
 export function showStatus(
   { database, progress }: { database: Database; progress: ProgressWatch },
-  chainId: number,
+  chainIds: readonly number[],
   out: NodeJS.WriteStream,
 ): () => void {
   const terminal = out.isTTY === true;
@@ -19,7 +19,7 @@ export function showStatus(
     async () => {
       if (busy) return;
       busy = true;
-      const line = await statusLine(database, progress, chainId).catch(
+      const line = await statusLine(database, progress, chainIds).catch(
         (error: Error) => `no status: ${error.message}`,
       );
       out.write(
@@ -35,18 +35,21 @@ export function showStatus(
   };
 }
 
-async function statusLine(database: Database, progress: ProgressWatch, chainId: number): Promise<string> {
-  const status = (await progress.statuses()).find((chain) => chain.chainId === chainId);
-  if (!status) return 'waiting for the chain';
+async function statusLine(
+  database: Database,
+  progress: ProgressWatch,
+  chainIds: readonly number[],
+): Promise<string> {
+  const statuses = (await progress.statuses()).filter((chain) => chainIds.includes(chain.chainId));
+  if (!statuses.length) return 'waiting for the chain';
   const counts = await Promise.all(events.map((event) => approximateRows(database.statements, event.table)));
   const total = counts.reduce((sum, n) => sum + n, 0);
-  const parts = [
-    `${status.name}: ${status.state}`,
-    `head ${grouped(status.headBlock)}`,
-    historyWords(progress.progressOf(status)),
-    `${grouped(total)} events`,
-  ];
-  return [...parts, ...(status.stateReason ? [status.stateReason] : [])].join(' · ');
+  const chains = statuses.map((status) => {
+    const history = historyWords(progress.progressOf(status));
+    const words = `${status.name}: ${status.state}, head ${grouped(status.headBlock)}, ${history}`;
+    return status.stateReason ? `${words} (${status.stateReason})` : words;
+  });
+  return [`${grouped(total)} events`, ...chains].join(' · ');
 }
 
 /** `history 42.1 %, 12,000 blocks/s, 3 min left` */

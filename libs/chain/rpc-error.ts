@@ -68,5 +68,5 @@ export class RpcError extends Error {
 
 /** What is said of an endpoint of another chain. */
 export function wrongChainWords(configured: number, answered: number): string {
-  return `is of chain ${answered}, but CHAIN_ID says ${configured}: mend RPC_URLS or CHAIN_ID`;
+  return `is of chain ${answered}, not ${configured} as configured: mend RPC_URLS or the chain's id`;
 }

@@ -118,9 +118,22 @@ export const finalityStalledAfter = wholeNumber(
   'A fetcher is not ready once the final block has stood still for this long though the head moved on.',
 );
 export const chainId = wholeNumber('CHAIN_ID', 1, MAX_SAFE, 'Chain to follow.');
+export const chains: Variable<readonly number[]> = {
+  ...listOf(
+    wholeNumber(
+      'CHAINS',
+      1,
+      MAX_SAFE,
+      'Chains to follow in one process ([several-chains.md](several-chains.md)).',
+    ),
+    'chain ids, separated by commas',
+  ),
+  unset: 'the chain of `CHAIN_ID`',
+};
 const LISTED = 'from the chain list, else required';
 export const chainName = {
   ...text('CHAIN_NAME', 'Readable name of the chain.'),
+  fitsOneChain: () => true,
   unset: 'from the chain list, else "Chain" and its id',
 };
 export const rpcUrls = {
@@ -128,27 +141,14 @@ export const rpcUrls = {
     url('RPC_URLS', ['http', 'https', 'ws', 'wss'], 'RPC endpoints of the chain, the preferred one first.'),
     RPC_RULE,
   ),
+  fitsOneChain: () => true,
   unset: LISTED,
-};
-const address: Variable<string> = {
-  name: 'CONTRACT_ADDRESSES',
-  description: 'Contracts to follow.',
-  rule: '0x and 40 hex digits',
-  parse: (value) => (/^0x[0-9a-f]{40}$/i.test(value) ? value.toLowerCase() : undefined),
-};
-export const contractAddresses = {
-  ...listOf(address, 'addresses of 20 bytes (0x and 40 hex digits), separated by commas'),
-  unset: LISTED,
-};
-export const contractAddress = {
-  ...contractAddresses,
-  name: 'CONTRACT_ADDRESS',
-  description: 'Another name of CONTRACT_ADDRESSES, which wins when both are set.',
 };
 export const startBlock: Variable<number | 'latest'> = {
   name: 'START_BLOCK',
   description: 'First block that is wanted, or `latest` to begin with the newest final block.',
   rule: 'a block number, or latest',
+  fitsOneChain: (value) => value !== 'latest',
   unset: LISTED,
   parse: (value) =>
     value.toLowerCase() === 'latest' ? 'latest' : wholeNumber('', 0, MAX_SAFE, '').parse(value),
@@ -182,17 +182,6 @@ export const feedRetention: Variable<number | 'forever'> = {
     value.toLowerCase() === 'forever' ? 'forever' : wholeNumber('', 1, 36_500, '').parse(value),
 };
 export const dataDirectory = text('DATA_DIR', 'Folder of the embedded database and the simulated chain.');
-
-/** @param known names of the event registry. */
-export function eventNames(known: readonly string[]): Variable<readonly string[]> {
-  const one: Variable<string> = {
-    name: 'EVENTS',
-    description: 'Events to follow, by their names in the registry.',
-    rule: `one of ${known.join(', ')}`,
-    parse: (value) => known.find((name) => name === value),
-  };
-  return listOf(one, `names of known events, separated by commas (known: ${known.join(', ')})`);
-}
 
 /** An address, a network, or a name that stands for some. */
 function proxyOf(text: string): string | undefined {

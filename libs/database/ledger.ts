@@ -1,14 +1,13 @@
 import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
 import type { EndpointStatus } from '#libs/chain/endpoint-health.js';
+import { acceptInvitation } from './candidates.js';
 import { updateLastProcessed } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
 import { knownPlaces } from './event-catalog.js';
 import { heightsWithRows } from './event-rows.js';
-
-/** Length of a leader's lease in seconds, by the database's clock (DESIGN §3.2). */
-export const LEASE_SECONDS = 10;
+import { LEASE_SECONDS } from './lease.js';
 
 /** A source as a fetcher wants it. */
 export interface WantedSource extends StatedSource {
@@ -49,7 +48,7 @@ export interface Claim {
 /**
  * Takes the lead of a chain: raises the term and zeroes `applied_seq` under the lane's lock, which alone makes every
  * statement of the old leader void; registers the sources; reads what is stored.
- * @returns null when another fetcher's lease runs, or when `ownTerm` is no longer the caller's.
+ * @returns null when the lease of another fetcher runs that hasn't invited the caller to take over, or when `ownTerm` is no longer the caller's.
  */
 export async function takeOver(database: Database, claim: Claim): Promise<Leadership | null> {
   const { chainId, holder } = claim;
@@ -57,12 +56,14 @@ export async function takeOver(database: Database, claim: Claim): Promise<Leader
     await sql`insert into chain_lane (chain_id, term, applied_seq, holder, expires_at)
       values (${chainId}, 0, 0, '', '-infinity') on conflict do nothing`.execute(tx);
     await sql`select 1 from chain_lane where chain_id = ${chainId} for update`.execute(tx);
-    const { rows } = await sql<{ term: string; mine: boolean; free: boolean }>`
-      select term, holder = ${holder} as mine, expires_at <= clock_timestamp() as free
+    const { rows } = await sql<{ term: string; leader: string; free: boolean }>`
+      select term, holder as leader, expires_at <= clock_timestamp() as free
       from chain_lane where chain_id = ${chainId}`.execute(tx);
     const lane = rows[0]!;
-    const own = lane.mine && Number(lane.term) === claim.ownTerm;
-    if (claim.ownTerm !== undefined ? !own : !lane.free) return null;
+    const own = lane.leader === holder && Number(lane.term) === claim.ownTerm;
+    const invitation = { chainId, process: holder, leader: lane.leader };
+    const free = lane.free || (await acceptInvitation(tx, invitation));
+    if (claim.ownTerm !== undefined ? !own : !free) return null;
     const term = Number(lane.term) + 1;
     await sql`update chain_lane set term = ${term}, applied_seq = 0, holder = ${holder},
       expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}) where chain_id = ${chainId}`.execute(

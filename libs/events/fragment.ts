@@ -1,4 +1,4 @@
-import { EventFragment, keccak256, type ParamType, toUtf8Bytes } from 'ethers';
+import { EventFragment, Fragment, keccak256, type ParamType, toUtf8Bytes } from 'ethers';
 import { kindsOf } from './argument-kinds.js';
 import { argumentName } from './argument-reader.js';
 import type { ColumnKind } from './column.js';
@@ -14,7 +14,7 @@ export interface FragmentArgument {
 }
 
 /** Names of fields that every event has beside its columns, and of what stands beside them in filters. */
-const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args', 'bucket', 'count'];
+const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args'];
 
 /**
  * Reads a human-readable ABI fragment: `event Transfer(address indexed from, address indexed to, uint256 value)`.
@@ -24,18 +24,20 @@ const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not'
 export function parseFragment(text: string): EventFragment {
   const written = /^\s*event\s/.test(text) ? text.trim() : `event ${text.trim()}`;
   const shown = JSON.stringify(text.trim().slice(0, 120));
-  // ethers takes the word in JSON only
+  // ethers' reader of texts doesn't know the word
   if (/\)\s*anonymous$/.test(written))
     throw new Error(
       `${shown} is anonymous: its logs carry no topic of the event, so a node can't be asked for them`,
     );
-  let fragment: EventFragment;
+  let fragment: Fragment;
   try {
-    fragment = EventFragment.from(written);
+    // EventFragment.from would keep the reason for itself
+    fragment = Fragment.from(written);
   } catch (error) {
     const { shortMessage, message } = error as { shortMessage?: string; message: string };
     throw new Error(`${shown} is no event of Solidity: ${(shortMessage ?? message).slice(0, 200)}`);
   }
+  if (!EventFragment.isFragment(fragment)) throw new Error(`${shown} is no event of Solidity`);
   const indexed = fragment.inputs.filter((input) => input.indexed).length;
   if (indexed > 3) throw new Error(`${shown} has ${indexed} indexed arguments, a log has room for 3`);
   const names = fragment.inputs.map((input) => input.name).filter(Boolean);

@@ -141,14 +141,14 @@ export const canonical: InvariantMutants = {
     {
       name: 'takes over from itself without looking whether the term is still its own',
       file: 'libs/database/ledger.ts',
-      search: 'if (claim.ownTerm !== undefined ? !own : !lane.free) return null;',
-      replace: 'if (claim.ownTerm === undefined && !lane.free && !own) return null;',
+      search: 'if (claim.ownTerm !== undefined ? !own : !free) return null;',
+      replace: 'if (claim.ownTerm === undefined && !free && !own) return null;',
       killers: [oneLeads],
     },
     {
       name: 'takes over from a leader whose lease runs',
       file: 'libs/database/ledger.ts',
-      search: 'if (claim.ownTerm !== undefined ? !own : !lane.free) return null;',
+      search: 'if (claim.ownTerm !== undefined ? !own : !free) return null;',
       replace: 'if (claim.ownTerm !== undefined && !own) return null;',
       killers: [oneLeads],
     },

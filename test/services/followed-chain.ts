@@ -6,12 +6,14 @@ import type { ProviderOptions } from '#apps/devchain/rpc-methods.js';
 import { type DevchainServer, startDevchainServer } from '#apps/devchain/server.js';
 import { ChainCondition } from '#apps/fetcher/chain-condition.js';
 import { followChain } from '#apps/fetcher/fetcher.js';
+import { Sharing } from '#apps/fetcher/sharing.js';
 import { Worker } from '#apps/worker/worker.js';
 import { liveLaneOf } from '#libs/broker/broker.js';
 import { createInProcessBroker, type InProcessBroker } from '#libs/broker/in-process.js';
-import type { ChainConfig } from '#libs/config/config.js';
+import type { ChainConfig } from '#libs/config/chain-config.js';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
+import { eventSyntax } from '#libs/events/event-syntax.js';
 import { compareTableWithChain, coverageOf, coversExactly } from '../independent-reader.js';
 import { createDatabase } from './postgres.js';
 import { query } from './query.js';
@@ -76,8 +78,7 @@ export class FollowedChain {
       chainId: chain.chainId,
       chainName: 'Test',
       rpcUrls: endpoints.map((endpoint) => endpoint.url),
-      addresses: [chain.address],
-      events: ['SocketBridge'],
+      sources: [{ address: chain.address, event: eventSyntax.read('SocketBridge') }],
       startBlock: 1,
       rpcMaxRps: null,
       batchSize: 1_000,
@@ -114,7 +115,14 @@ export class FollowedChain {
     const { database, broker } = this;
     const condition = new ChainCondition(this.config.chainId, this.config, logger);
     const done = followChain(
-      { config: { ...this.config, ...config }, database, broker, logger, condition },
+      {
+        config: { ...this.config, ...config },
+        database,
+        broker,
+        logger,
+        condition,
+        sharing: new Sharing(database, logger),
+      },
       stop.signal,
     );
     this.fetching = { stop, done };

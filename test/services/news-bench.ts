@@ -48,6 +48,7 @@ export async function newsBench(
   });
   const news = new NewsLane(client, {
     filter: FILTER,
+    isWanted: () => true,
     finality: () => ({ kind: 'tag' }),
     bloomProvesAbsence: true,
   });

@@ -60,6 +60,25 @@ export const ChainLaneEntity = defineEntity({
   },
 });
 
+/** Who stands ready to lead a chain, and whom its leader has invited to: processes share the chains by it. */
+export const ChainCandidateEntity = defineEntity({
+  name: 'ChainCandidate',
+  tableName: 'chain_candidate',
+  comment: 'Fetchers that stand ready to lead a chain.',
+  properties: {
+    chainId: p.bigint('number').primary().autoincrement(false),
+    process: p.text().primary().comment('Name of the fetcher, as in chain_lane.holder.'),
+    expiresAt: p
+      .datetime(3)
+      .comment("Until when it stands ready by the database's clock, if it says no more."),
+    invitedBy: p
+      .text()
+      .default('')
+      .comment('The leader that invited it to take over: it leads more chains than this one.'),
+    invitedUntil: p.datetime(3).defaultRaw("'-infinity'").comment('End of the invitation.'),
+  },
+});
+
 /** A contract's event on a chain, and which blocks of it are stored: the ledger (DESIGN §3.3). */
 export const SourceEntity = defineEntity({
   name: 'Source',

@@ -1,5 +1,5 @@
 import { eventEntities } from '#libs/events/entity.js';
-import { BlockEntity, ChainEntity, ChainLaneEntity, SourceEntity } from './chain.js';
+import { BlockEntity, ChainCandidateEntity, ChainEntity, ChainLaneEntity, SourceEntity } from './chain.js';
 import { ContractEventEntity, EventFragmentEntity } from './contract-event.js';
 import { FeedCommitEntity, FeedCounterEntity } from './feed.js';
 import { ConflictingLogEntity, UndecodableLogEntity } from './kept-log.js';
@@ -8,6 +8,7 @@ import { ConflictingLogEntity, UndecodableLogEntity } from './kept-log.js';
 export const entities = [
   ChainEntity,
   ChainLaneEntity,
+  ChainCandidateEntity,
   SourceEntity,
   BlockEntity,
   FeedCounterEntity,
