@@ -192,7 +192,7 @@ const argument = fc.oneof(
   hex(32).map((value) => ['bytes32', value] as const),
   hex(4).map((value) => ['bytes4', value] as const),
   fc.boolean().map((value) => ['bool', value] as const),
-  fc.string({ unit: 'binary' }).map((value) => ['string', value] as const),
+  fc.string({ unit: 'binary' }).map((value) => ['string', value.replaceAll('\0', '0')] as const),
   fc.uint8Array({ maxLength: 80 }).map((b) => ['bytes', `0x${Buffer.from(b).toString('hex')}`] as const),
 );
 const staticTypes = ['uint256', 'int128', 'address', 'bytes32', 'bytes4', 'bool'];

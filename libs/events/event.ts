@@ -11,6 +11,7 @@ import {
   snakeCase,
 } from './column.js';
 import type { ChainLog } from './log.js';
+import { wordReader } from './static-words.js';
 
 /** Decoded arguments by their name in the signature: integers as bigint, addresses and bytes as lower-case hex. */
 type EventArguments = Readonly<Record<string, ColumnValue>>;
@@ -194,16 +195,23 @@ function isWholeNumber(kind: ColumnKind): boolean {
 /** Reads the arguments of one event, strictly: what a Solidity contract can't have emitted is refused. */
 function argumentReader(fragment: EventFragment, name: string) {
   const abi = new Interface([fragment]);
+  const readWords = wordReader(fragment);
+  // hashes the signature each time it is asked for
+  const topic0 = fragment.topicHash;
   const topicCount = topicCountOf(fragment);
   const words = wordsOfStaticData(
     fragment.inputs.filter((input) => !input.indexed).map((input) => input.type),
   );
   return (log: Pick<ChainLog, 'topics' | 'data'>): EventArguments | null => {
-    if (log.topics[0]?.toLowerCase() !== fragment.topicHash || log.topics.length !== topicCount) return null;
+    if (log.topics[0]?.toLowerCase() !== topic0 || log.topics.length !== topicCount) return null;
     const bytes = (log.data.length - 2) / 2;
     if (words !== null && bytes !== words * 32) {
       throw new UndecodableLog(`${name} has ${words * 32} bytes of data, this log has ${bytes}`);
     }
+    const read = readWords?.(log);
+    if (typeof read === 'string') throw new UndecodableLog(`${name}: ${read}`);
+    if (read)
+      return Object.fromEntries(fragment.inputs.map((input, i) => [input.name, read[i] as ColumnValue]));
     try {
       const result = abi.decodeEventLog(fragment, log.data, log.topics);
       return Object.fromEntries(
