@@ -1,6 +1,7 @@
 import { type EventFragment, Indexed, Interface, type ParamType, type Result } from 'ethers';
 import type { NestedValue } from './column.js';
 import type { ChainLog } from './log.js';
+import { wordReader } from './static-words.js';
 
 /**
  * Decoded arguments by their name in the signature (without one: `arg` and the place): integers as bigint, addresses and bytes
@@ -29,21 +30,26 @@ export function topicCountOf(fragment: EventFragment): number {
  */
 export function argumentReader(fragment: EventFragment, name: string) {
   const abi = new Interface([fragment]);
+  const readWords = wordReader(fragment);
+  // hashes the signature each time it is asked for
+  const topic0 = fragment.topicHash;
   const topicCount = topicCountOf(fragment);
+  const names = fragment.inputs.map(argumentName);
   const words = wordsOfStaticData(
     fragment.inputs.filter((input) => !input.indexed).map((input) => input.type),
   );
   return (log: Pick<ChainLog, 'topics' | 'data'>): EventArguments | null => {
-    if (log.topics[0]?.toLowerCase() !== fragment.topicHash || log.topics.length !== topicCount) return null;
+    if (log.topics[0]?.toLowerCase() !== topic0 || log.topics.length !== topicCount) return null;
     const bytes = (log.data.length - 2) / 2;
     if (words !== null && bytes !== words * 32) {
       throw new UndecodableLog(`${name} has ${words * 32} bytes of data, this log has ${bytes}`);
     }
+    const read = readWords?.(log);
+    if (typeof read === 'string') throw new UndecodableLog(`${name}: ${read}`);
+    if (read) return Object.fromEntries(names.map((argument, i) => [argument, read[i] as NestedValue]));
     try {
       const result = abi.decodeEventLog(fragment, log.data, log.topics);
-      return Object.fromEntries(
-        fragment.inputs.map((input, i) => [argumentName(input, i), normalized(input, result[i])]),
-      );
+      return Object.fromEntries(fragment.inputs.map((input, i) => [names[i]!, normalized(input, result[i])]));
     } catch (error) {
       const { shortMessage, message } = error as { shortMessage?: string; message: string };
       throw new UndecodableLog(`${name}: ${(shortMessage ?? message).slice(0, 300)}`);
