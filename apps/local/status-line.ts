@@ -1,7 +1,6 @@
 import type { BackfillProgress, ProgressWatch } from '#apps/api/reads/progress.js';
 import { approximateRows } from '#libs/database/chain-status.js';
 import type { Database } from '#libs/database/database.js';
-import { events } from '#libs/events/registry.js';
 
 /** In a terminal the line is written over itself this often; elsewhere a new line is written more rarely. */
 const TERMINAL_MS = 1_000;
@@ -42,7 +41,8 @@ async function statusLine(
 ): Promise<string> {
   const statuses = (await progress.statuses()).filter((chain) => chainIds.includes(chain.chainId));
   if (!statuses.length) return 'waiting for the chain';
-  const counts = await Promise.all(events.map((event) => approximateRows(database.statements, event.table)));
+  const tables = [...new Set(database.events.all.map((event) => event.table))];
+  const counts = await Promise.all(tables.map((table) => approximateRows(database.statements, table)));
   const total = counts.reduce((sum, n) => sum + n, 0);
   const chains = statuses.map((status) => {
     const history = historyWords(progress.progressOf(status));
