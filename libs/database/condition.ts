@@ -24,6 +24,9 @@ export type Row = Readonly<Record<string, ColumnValue>>;
 
 const operators: Record<Comparison, string> = { eq: '=', ne: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' };
 
+/** Up to so many values of an argument are looked up in the index of all arguments one by one; of 300,000 rows 2 take 3 ms so, 900 else. */
+const ARGUMENT_VALUES = 50;
+
 /** Type of what a column is compared with: a cast to `timestamptz(0)` would round a moment to another second. */
 function comparedType(column: Column): RawBuilder<unknown> {
   return sql.raw(column.kind === 'timestamp' ? 'timestamptz' : columnKinds[column.kind].sqlType);
@@ -48,25 +51,35 @@ export function conditionSql(condition: Condition): RawBuilder<unknown> {
       return mayBeUnknown(condition.of)
         ? sql`(${conditionSql(condition.of)} is not true)`
         : sql`(not ${conditionSql(condition.of)})`;
-    case 'compare': {
-      const { column, with: comparison, value } = condition;
-      if (comparison === 'eq' && column.argument !== null) return argumentEquals(column.argument, value);
-      const operator = comparison === 'ne' && column.nullable ? 'is distinct from' : operators[comparison];
-      return sql`(t.${sql.ref(column.name)} ${sql.raw(operator)} ${sqlValue(column, value)})`;
-    }
-    case 'in': {
-      const { column, values } = condition;
-      // an index gives the rows of one value in the order of pages, those of a list not
-      if (values.length === 1)
-        return conditionSql({ kind: 'compare', column, with: 'eq', value: values[0]! });
-      const array = sql`${values.map((value) => toSql(column.kind, value))}::text[]::${comparedType(column)}[]`;
-      return sql`(t.${sql.ref(column.name)} = any(${array}))`;
-    }
+    case 'compare':
+      return compareSql(condition);
+    case 'in':
+      return inSql(condition);
     case 'null':
       return sql`(t.${sql.ref(condition.column.name)} is ${sql.raw(condition.value ? 'null' : 'not null')})`;
     case 'final':
       return sql`(exists (select 1 from chain c where c.chain_id = t.chain_id and t.block_number <= c.finalized_block) = ${condition.value})`;
   }
+}
+
+function compareSql({
+  column,
+  with: comparison,
+  value,
+}: Condition & { kind: 'compare' }): RawBuilder<unknown> {
+  if (comparison === 'eq' && column.argument !== null) return argumentEquals(column.argument, value);
+  const operator = comparison === 'ne' && column.nullable ? 'is distinct from' : operators[comparison];
+  return sql`(t.${sql.ref(column.name)} ${sql.raw(operator)} ${sqlValue(column, value)})`;
+}
+
+function inSql({ column, values }: Condition & { kind: 'in' }): RawBuilder<unknown> {
+  const equals = (value: ColumnValue) => compareSql({ kind: 'compare', column, with: 'eq', value });
+  // an index gives the rows of one value in the order of pages, those of a list not
+  if (values.length === 1) return equals(values[0]!);
+  if (column.argument !== null && values.length && values.length <= ARGUMENT_VALUES)
+    return sql`(${sql.join(values.map(equals), sql` or `)})`;
+  const array = sql`${values.map((value) => toSql(column.kind, value))}::text[]::${comparedType(column)}[]`;
+  return sql`(t.${sql.ref(column.name)} = any(${array}))`;
 }
 
 /** Said of the JSON of all arguments, which is indexed: whole numbers are strings there. */
