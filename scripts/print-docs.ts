@@ -21,7 +21,8 @@ function configuration(): string {
     '# Configuration',
     'Every process reads its settings from the environment. An empty variable counts as unset. A process with bad settings refuses to start and names all of them at once, each with its rule.',
     table(['variable', 'read by', 'meaning', 'a good value', 'default'], variableRows(variables)),
-    '`start` is `npm start`: everything in one process. Without `CHAIN_ID` and `RPC_URLS` it follows a simulated chain, and the settings of a chain are not read.',
+    '`start` is `npm start`: everything in one process. Without `CHAIN_ID`, `CHAINS` and `RPC_URLS` it follows a simulated chain; of the settings of a chain only `EVENTS` and `CONTRACT_ADDRESSES` are read then.',
+    ...severalChains(variables),
     '## The simulator',
     table(
       ['variable', 'meaning', 'a good value', 'default'],
@@ -30,9 +31,21 @@ function configuration(): string {
       ),
     ),
     '## The chain list',
-    'These chains need no more than their `CHAIN_ID`. For another one see [add-a-chain.md](add-a-chain.md).',
+    'These chains need no more than their id. For another one see [add-a-chain.md](add-a-chain.md).',
     table(['id', 'name', 'start block', 'confirmations without a `finalized` tag'], chainRows),
   ].join('\n\n')}\n`;
+}
+
+/** Which settings may end with a chain's id, and which must where there are several chains. */
+function severalChains(processes: readonly ProcessVariables[]): string[] {
+  const ofChain = processes.flatMap(({ variables }) => variables.filter((read) => read.ofChain));
+  const names = (of: readonly ReadVariable[]) =>
+    [...new Set(of.map(({ variable }) => `\`${variable.name}\``))].join(', ');
+  return [
+    "## A chain's own settings",
+    `These are a chain's: ${names(ofChain)}. With the chain's id at its end (\`BATCH_SIZE_137\`) a setting is that chain's only, and goes before the one without, which holds for all chains of the process.`,
+    `With several chains in \`CHAINS\`, those of which each chain has another value must end with an id: ${names(ofChain.filter(({ variable }) => variable.fitsOneChain))} (\`START_BLOCK=latest\` may be shared). An id that is not in \`CHAINS\` is refused. With \`CHAIN_ID\` alone, settings of other chains are left unread, so that processes with a chain each can share one environment. See [several-chains.md](several-chains.md).`,
+  ];
 }
 
 /** A row per variable; where `npm start`, which comes last, has another default, both are told. */

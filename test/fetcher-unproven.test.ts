@@ -180,6 +180,28 @@ test('after a takeover, a node that has no logs of a block that is stored with r
   expect(blocksWithLogs(said)).toEqual([12, 14]);
 });
 
+test('a block of which the node has only logs that are not followed is not said again', async () => {
+  const logs = [12, 13].map((blockNumber) => ({
+    blockNumber,
+    topics: blockNumber === 13 ? ['wanted'] : ['other'],
+  }));
+  const endpoint = {
+    logsFrom: async (from: number, to: number) => ({
+      to,
+      logs: logs.filter((l) => l.blockNumber >= from && l.blockNumber <= to),
+    }),
+  };
+  const client = { use: async (work: (e: typeof endpoint) => unknown) => work(endpoint) };
+  const wanted = {
+    filter: FILTER,
+    isWanted: ({ topics }: { topics: readonly string[] }) => topics[0] === 'wanted',
+  };
+  const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [12, 13] });
+  const lookAgain = (upTo: number) => blocks.lookAgain(client as unknown as ChainClient, wanted, upTo);
+  expect(await lookAgain(12)).toBeNull();
+  expect(await lookAgain(13)).toBe(13);
+});
+
 test('what stays above blocks that are said again stays unproven, and is asked for before its finality', async () => {
   const asked: [number, number][] = [];
   const endpoint = {

@@ -4,6 +4,7 @@ import { ChainClient, RpcUnavailable, WrongChain } from '#libs/chain/chain-clien
 import type { FinalityRule } from '#libs/chain/endpoint.js';
 import type { EndpointStatus } from '#libs/chain/endpoint-health.js';
 import type { ChainConfig } from '#libs/config/chain-config.js';
+import type { ConfiguredSource } from '#libs/config/chain-sources.js';
 import type { Database } from '#libs/database/database.js';
 import { FragmentRefused } from '#libs/database/event-fragments.js';
 import { reportState, type WantedSource } from '#libs/database/ledger.js';
@@ -88,6 +89,7 @@ async function untilDeclared(parts: FollowParts, stop: AbortSignal): Promise<Sta
     try {
       const sources = await declaredSources(database, config.sources);
       outage.ended();
+      tellOtherNames(config.sources, sources, logger);
       return sources;
     } catch (error) {
       if (!(error instanceof FragmentRefused)) {
@@ -100,6 +102,17 @@ async function untilDeclared(parts: FollowParts, stop: AbortSignal): Promise<Sta
     }
   }
   return null;
+}
+
+/** Tells where an event's own name stood for another one already. */
+function tellOtherNames(
+  configured: readonly ConfiguredSource[],
+  declared: readonly StatedSource[],
+  logger: Logger,
+): void {
+  const names = new Map(configured.map(({ event }, i) => [event, declared[i]!.event]));
+  for (const [event, name] of names)
+    if (name !== event.name) logger.info(`${event.identity} is followed as ${name}`);
 }
 
 /** Asks the chain what only it can tell: its finality, and where `latest` is; until it answers. */

@@ -40,6 +40,53 @@ export const alone: InvariantMutants = {
       ],
     },
     {
+      name: 'the refusal of one chain ends the others of its process',
+      file: 'apps/fetcher/follow-chains.ts',
+      search: 'if (only && !others.length) await followChain(',
+      replace: 'if (only) await followChain(',
+      killers: [
+        by(
+          'several-chains',
+          "a chain whose RPC is another chain's, and one whose RPC is away, leave the others of their process alone; readiness says why",
+        ),
+      ],
+    },
+    {
+      name: 'hands chains back and forth',
+      file: 'apps/fetcher/hand-over.ts',
+      search: 'const UNEVEN = 2;',
+      replace: 'const UNEVEN = 1;',
+      killers: [
+        by(
+          'hand-over',
+          'comes to an end: then no leader leads two chains more than a process that stands ready for one of them',
+        ),
+      ],
+    },
+    {
+      name: 'forgets whom others have invited',
+      file: 'apps/fetcher/hand-over.ts',
+      search: 'if (invitedBy !== null && leaders.get(chainId) === invitedBy) settled.set(chainId, process);',
+      replace: 'if (invitedBy === process) settled.set(chainId, process);',
+      killers: [by('hand-over', 'counts as accepted: a leader invites for no more chains than make it even')],
+    },
+    {
+      name: "takes over by anybody's invitation",
+      file: 'libs/database/candidates.ts',
+      search: 'and invited_by = ${leader} and invited_until > clock_timestamp()',
+      replace: 'and invited_until > clock_timestamp()',
+      killers: [
+        by('invitations', 'an invitation is void once it has run out, or is not of the process that leads'),
+      ],
+    },
+    {
+      name: 'takes over by an invitation again and again',
+      file: 'libs/database/candidates.ts',
+      search: "set invited_until = '-infinity'",
+      replace: 'set invited_until = invited_until',
+      killers: [by('invitations', 'an invitation is good for one takeover')],
+    },
+    {
       name: 'asks the first endpoint only',
       file: 'libs/chain/chain-client.ts',
       search: 'for (const health of this.inOrder()) {',

@@ -4,14 +4,17 @@ import type { PlacedTransaction } from '#apps/devchain/block-contents.js';
 import { logsBloom } from '#apps/devchain/bloom.js';
 import type { ChainChange, ChainView, ServedChain } from '#apps/devchain/chain-view.js';
 import { encodeWords, SOCKET_BRIDGE, SOCKET_GATEWAY } from '#apps/devchain/socket-gateway.js';
+import type { EmittedLog } from '#apps/devchain/transactions.js';
 import { type BridgeValues, bridgeDefaults } from './gateway.js';
 
-/** A SocketBridge event of a chain that a test builds. */
+/** An event of a chain that a test builds, SocketBridge by default. */
 interface BuiltEvent extends Partial<BridgeValues> {
   /** Name of its transaction; events of a block with the same name share it, and on every branch a name means the same hash. */
   readonly tx: string;
   /** By default its place among the block's events. */
   readonly logIndex?: number;
+  /** Any other log in place of a SocketBridge event. */
+  readonly log?: EmittedLog;
   /** In place of the hash that the name stands for: zeros, or the block's. */
   readonly txHash?: 'zero' | 'block';
 }
@@ -86,10 +89,11 @@ function blockOn(
 function transactionsOf(events: readonly BuiltEvent[], blockHash: string): PlacedTransaction[] {
   const indexed = events.map((event, index) => ({ ...event, logIndex: event.logIndex ?? index }));
   return [...Map.groupBy(indexed, ({ tx }) => tx)].map(([tx, own], txIndex) => {
-    const logs = own.map((event) => ({
+    const logs = own.map(({ log, ...event }) => ({
       address: SOCKET_GATEWAY,
       topics: [SOCKET_BRIDGE],
       data: dataOf({ ...bridgeDefaults, ...event }),
+      ...log,
       logIndex: event.logIndex,
     }));
     const hashes = { zero: `0x${'00'.repeat(32)}`, block: blockHash };
