@@ -116,7 +116,9 @@ test('a log search keeps to its addresses, topics and range', async () => {
   expect(await search({ topics: [null, null, transfer.topics[2]] })).toEqual(
     having((log) => log.topics[2] === transfer.topics[2]),
   );
-  expect(await search({ topics: [null, null, null, null] })).toEqual([]);
+  expect(await search({ topics: [null, null, null, null] })).toEqual(
+    having((log) => log.topics.length === 4),
+  );
   expect(await search({ address: [], topics: [[]] })).toEqual(all);
   expect(await search({ fromBlock: '0x3e9', toBlock: '0xfffff' })).toEqual([]);
 });

@@ -46,13 +46,14 @@ export class Draw {
 
   /** One of the entries, each as likely as its weight says. */
   pick<T extends { readonly weight: number }>(entries: readonly T[]): T {
-    const total = entries.reduce((sum, entry) => sum + entry.weight, 0);
+    let total = 0;
+    for (const { weight } of entries) total += weight;
     let left = this.uniform() * total;
-    const chosen = entries.find((entry) => {
+    for (const entry of entries) {
       left -= entry.weight;
-      return left < 0;
-    });
-    return chosen ?? entries.at(-1)!;
+      if (left < 0) return entry;
+    }
+    return entries.at(-1)!;
   }
 
   /** A count whose long-run mean is `mean`. */

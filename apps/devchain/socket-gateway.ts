@@ -14,7 +14,7 @@ export const SOCKET_SWAP_TOKENS = id(
   'SocketSwapTokens(address,address,uint256,uint256,bytes32,address,bytes32)',
 );
 
-/** topic0 of ERC-20's `Transfer`. */
+/** topic0 of ERC-20's `Transfer`, and of ERC-721's, which has its third argument indexed, too. */
 export const TRANSFER = id('Transfer(address,address,uint256)');
 
 /** A coin or token of the source chain, with what is needed to draw plausible amounts. */

@@ -1,5 +1,5 @@
 import type { Draw } from './draw.js';
-import { digestOf } from './identity.js';
+import { amountOf, converted, drawnTransaction, userOf } from './drawn-values.js';
 import {
   BRIDGES,
   type Bridge,
@@ -48,16 +48,24 @@ const LEGS = [
 /** Mean number of SocketBridge logs in a bridging transaction, by {@link LEGS}. */
 export const MEAN_LEGS = 1.09;
 
-const USERS = 3000;
-const MEDIAN_DOLLARS = 160;
-const DOLLARS_SIGMA = 1.7;
-const SPENDER = '0x5c7bcd6e7de5423a257d81b442095a1a6ced35c5';
+/** The tokens that are contracts, and emit Transfer. */
+export const ERC20 = TOKENS.filter((one) => one.address !== NATIVE);
+const OTHERS = new Map(TOKENS.map((token) => [token, TOKENS.filter((one) => one !== token)]));
+const CARRIED = new Map(
+  BRIDGES.map((bridge) => [
+    bridge,
+    TOKENS.filter((one) => bridge.only === undefined || one.symbol === bridge.only),
+  ]),
+);
+
+/** Contract that tokens go to on their way out: a router, or a bridge. */
+export const SPENDER = '0x5c7bcd6e7de5423a257d81b442095a1a6ced35c5';
 
 /** A transaction through the gateway with one or more SocketBridge logs; one in four swaps first. */
 export function bridgingTransaction(draw: Draw, gateway: string, hash: string): Transaction {
   const user = userOf(draw);
   const bridge = draw.pick(BRIDGES);
-  const token = draw.pick(TOKENS.filter((one) => bridge.only === undefined || one.symbol === bridge.only));
+  const token = draw.pick(CARRIED.get(bridge)!);
   const metadata = draw.pick(METADATA).value;
   const logs: EmittedLog[] = [];
   const swaps = draw.chance(0.25);
@@ -72,7 +80,7 @@ export function bridgingTransaction(draw: Draw, gateway: string, hash: string): 
     logs.push(socketBridge(draw, { gateway, user, token, bridge, amount, metadata }));
   }
   const value = token.address === NATIVE && !swaps ? total : 0n;
-  return { ...envelope(draw, hash), from: user, to: gateway, value, logs };
+  return drawnTransaction(draw, { hash, from: user, to: gateway, value, logs });
 }
 
 /** A transaction without a SocketBridge of the gateway: transfers, swaps on one chain, and the same event by another contract. */
@@ -83,18 +91,19 @@ export function unrelatedTransaction(draw: Draw, gateway: string, hash: string):
     const [token, bridge] = [TOKENS[0]!, draw.pick(BRIDGES)];
     const leg = { gateway: STAGING_GATEWAY, user, token, bridge, amount: amountOf(draw, token) };
     logs.push(socketBridge(draw, { ...leg, metadata: draw.pick(METADATA).value }));
-    return { ...envelope(draw, hash), from: user, to: STAGING_GATEWAY, value: leg.amount, logs };
+    return drawnTransaction(draw, { hash, from: user, to: STAGING_GATEWAY, value: leg.amount, logs });
   }
-  const token = draw.pick(TOKENS.filter((one) => one.address !== NATIVE));
+  const token = draw.pick(ERC20);
   if (draw.chance(0.3)) {
     swap(draw, { gateway, user, receiver: user, to: token, metadata: draw.pick(METADATA).value, logs });
-    return { ...envelope(draw, hash), from: user, to: gateway, value: 0n, logs };
+    return drawnTransaction(draw, { hash, from: user, to: gateway, value: 0n, logs });
   }
   logs.push(transfer(token, user, userOf(draw), amountOf(draw, token)));
-  return { ...envelope(draw, hash), from: user, to: token.address, value: 0n, logs };
+  return drawnTransaction(draw, { hash, from: user, to: token.address, value: 0n, logs });
 }
 
-interface Swap {
+/** A swap through the gateway. */
+export interface Swap {
   readonly gateway: string;
   readonly user: string;
   /** The gateway itself when a bridge follows. */
@@ -105,8 +114,8 @@ interface Swap {
 }
 
 /** Adds the logs of a swap. @returns the amount bought. */
-function swap(draw: Draw, { gateway, user, receiver, to, metadata, logs }: Swap): bigint {
-  const from = draw.pick(TOKENS.filter((one) => one !== to));
+export function swap(draw: Draw, { gateway, user, receiver, to, metadata, logs }: Swap): bigint {
+  const from = draw.pick(OTHERS.get(to)!);
   const sold = amountOf(draw, from);
   const bought = converted(sold, from, to);
   if (from.address !== NATIVE) logs.push(transfer(from, user, gateway, sold));
@@ -141,52 +150,11 @@ function socketBridge(draw: Draw, { gateway, user, token, bridge, amount, metada
   };
 }
 
-function transfer(token: Token, from: string, to: string, amount: bigint): EmittedLog {
+/** ERC-20's Transfer. */
+export function transfer(token: Token, from: string, to: string, amount: bigint): EmittedLog {
   return {
     address: token.address,
     topics: [TRANSFER, encodeWords(from), encodeWords(to)],
     data: encodeWords(amount),
   };
-}
-
-function envelope(draw: Draw, hash: string) {
-  return {
-    hash,
-    nonce: draw.below(900),
-    gasPrice: 1_000_000_000 + draw.below(20_000_000_000),
-    gasUsed: 60_000 + draw.below(400_000),
-    // the gateway's selector is a route number
-    input: `0x${draw.below(500).toString(16).padStart(8, '0')}${draw.hex(32)}`,
-  };
-}
-
-/** An amount in the token's smallest unit, at least 1. Four in ten are round, as people type them. */
-function amountOf(draw: Draw, token: Token): bigint {
-  const units = draw.logNormal(MEDIAN_DOLLARS, DOLLARS_SIGMA) / token.dollars;
-  if (draw.chance(0.4)) return scaled(Number(units.toPrecision(2)), token.decimals);
-  const exact = scaled(units, token.decimals);
-  const tail = 10n ** BigInt(Math.max(0, token.decimals - 8));
-  return (exact / tail) * tail + (BigInt(`0x${draw.hex(8)}`) % tail);
-}
-
-function converted(amount: bigint, from: Token, to: Token): bigint {
-  const rate = scaled((from.dollars / to.dollars) * 0.997, 9);
-  const bought = (amount * rate * 10n ** BigInt(to.decimals)) / 10n ** BigInt(from.decimals + 9);
-  return bought > 0n ? bought : 1n;
-}
-
-/** A decimal number as a whole number of 10^-decimals, at least 1; numbers here lie far below 10^15. */
-function scaled(value: number, decimals: number): bigint {
-  const shifted = Math.min(decimals, 8);
-  const whole = BigInt(Math.round(value * 10 ** shifted)) * 10n ** BigInt(decimals - shifted);
-  return whole > 0n ? whole : 1n;
-}
-
-const users: string[] = [];
-
-/** One of {@link USERS} people; some are far busier than others. */
-function userOf(draw: Draw): string {
-  const index = Math.floor(USERS * draw.uniform() ** 3);
-  users[index] ??= digestOf(`user:${index}`, 20);
-  return users[index];
 }
