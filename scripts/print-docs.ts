@@ -1,5 +1,7 @@
 import '#libs/telemetry/node-version.js';
+import { BUNGEE_GATEWAY, NFT } from '#apps/devchain/further-contracts.js';
 import { devchainVariables } from '#apps/devchain/settings.js';
+import { NATIVE, SOCKET_GATEWAY, STAGING_GATEWAY, TOKENS } from '#apps/devchain/socket-gateway.js';
 import { chains } from '#libs/config/chains.js';
 import { type ProcessVariables, processVariables } from '#libs/config/config.js';
 import type { ReadVariable } from '#libs/config/variables.js';
@@ -30,6 +32,9 @@ function configuration(): string {
         row.toSpliced(1, 1),
       ),
     ),
+    'Its events come from these contracts, at the addresses that they have on Ethereum:',
+    table(['contract', 'address', 'events'], simulatedContracts()),
+    'An ABI fragment in `EVENTS` finds the transfers: `EVENTS="event Transfer(address indexed from, address indexed to, uint256 value)"` with a token in `CONTRACT_ADDRESSES`.',
     '## The chain list',
     'These chains need no more than their id. For another one see [add-a-chain.md](add-a-chain.md).',
     table(['id', 'name', 'start block', 'confirmations without a `finalized` tag'], chainRows),
@@ -46,6 +51,21 @@ function severalChains(processes: readonly ProcessVariables[]): string[] {
     `These are a chain's: ${names(ofChain)}. With the chain's id at its end (\`BATCH_SIZE_137\`) a setting is that chain's only, and goes before the one without, which holds for all chains of the process.`,
     `With several chains in \`CHAINS\`, those of which each chain has another value must end with an id: ${names(ofChain.filter(({ variable }) => variable.fitsOneChain))} (\`START_BLOCK=latest\` may be shared). An id that is not in \`CHAINS\` is refused. With \`CHAIN_ID\` alone, settings of other chains are left unread, so that processes with a chain each can share one environment. See [several-chains.md](several-chains.md).`,
   ];
+}
+
+function simulatedContracts(): string[][] {
+  const tokens = TOKENS.filter(({ address }) => address !== NATIVE);
+  return [
+    [
+      'SocketGateway',
+      SOCKET_GATEWAY,
+      'SocketBridge, SocketSwapTokens, SocketNonEvmDestBridge (both versions), SocketFeesDeducted, NewRouteAdded, RouteDisabled',
+    ],
+    ['BungeeGateway', BUNGEE_GATEWAY, 'RequestExtracted'],
+    ['SocketGateway of a staging system', STAGING_GATEWAY, 'SocketBridge'],
+    ...tokens.map(({ symbol, address }) => [symbol, address, '`Transfer` of ERC-20']),
+    ['names of ENS', NFT, '`Transfer` of ERC-721'],
+  ].map(([contract, address, emitted]) => [contract!, `\`${address}\``, emitted!]);
 }
 
 /** A row per variable; where `npm start`, which comes last, has another default, both are told. */

@@ -132,7 +132,9 @@ describe('CHAIN_ID', () => {
 });
 
 test('everything in one process follows several chains, too', () => {
-  const chains = localConfig({ CHAINS: '1,10', BATCH_SIZE_10: '7' }, eventSyntax, A).chains;
+  const chains = localConfig({ CHAINS: '1,10', BATCH_SIZE_10: '7' }, eventSyntax, [
+    { address: A, event: null },
+  ]).chains;
   expect(chains.map(({ chainId, batchSize }) => [chainId, batchSize])).toEqual([
     [1, 2_000],
     [10, 7],

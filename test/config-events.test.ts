@@ -229,13 +229,20 @@ test('of several chains each may have events and contracts of its own; what is w
   ]);
 });
 
-test('what is followed of the simulated chain can be said, too: its contract and all events of the registry by default', () => {
-  const demo = (env: Record<string, string>) => localConfig(env, eventSyntax, A).demoSources;
-  expect(demo({}).map(({ address, event }) => [address, event.name])).toEqual(
-    eventSyntax.known.map((name) => [A, name]),
-  );
-  expect(demo({ EVENTS: PING, CONTRACT_ADDRESSES: B })).toMatchObject([
-    { address: B, event: { name: 'Ping' } },
-  ]);
-  expect(localConfig({ CHAIN_ID: '1' }, eventSyntax, A).demoSources).toEqual([]);
+test('what is followed of the simulated chain can be said, too: its contracts and all events of the registry by default', () => {
+  const contracts = [
+    { address: A, event: null },
+    { address: B, event: 'RequestExtracted' },
+  ];
+  const demo = (env: Record<string, string>) =>
+    localConfig(env, eventSyntax, contracts).demoSources.map(
+      ({ address, event }) => `${event.name}@${address}`,
+    );
+  expect(demo({})).toEqual(eventSyntax.known.map((name) => `${name}@${name === 'RequestExtracted' ? B : A}`));
+  expect(demo({ EVENTS: PING, CONTRACT_ADDRESSES: B })).toEqual([`Ping@${B}`]);
+  // of the contracts that nobody named, those count that have one of the events
+  expect(demo({ EVENTS: 'SocketBridge' })).toEqual([`SocketBridge@${A}`]);
+  expect(demo({ EVENTS: 'RequestExtracted' })).toEqual([`RequestExtracted@${B}`]);
+  expect(demo({ EVENTS: `RequestExtracted; ${PING}` })).toEqual([`RequestExtracted@${B}`, `Ping@${A}`]);
+  expect(localConfig({ CHAIN_ID: '1' }, eventSyntax, contracts).demoSources).toEqual([]);
 });

@@ -85,7 +85,7 @@ describe('defaults', () => {
   });
 
   test('everything in one process needs no setting, and follows the simulated chain', () => {
-    expect(localConfig({}, eventSyntax, `0x${'ab'.repeat(20)}`)).toMatchObject({
+    expect(localConfig({}, eventSyntax, [{ address: `0x${'ab'.repeat(20)}`, event: null }])).toMatchObject({
       databaseUrl: null,
       rabbitmqUrl: null,
       chains: [],

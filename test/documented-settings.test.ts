@@ -37,7 +37,7 @@ test('the pages about chains and what is followed show commands', () => {
 test.each(commands)('$page: $command is accepted, and follows the chains that it names', ({ command }) => {
   const env = environmentOf(command);
   const { chains } = command.endsWith('npm start')
-    ? localConfig(env, eventSyntax, `0x${'00'.repeat(20)}`)
+    ? localConfig(env, eventSyntax, [{ address: `0x${'00'.repeat(20)}`, event: null }])
     : fetcherConfig({ ...services, ...env }, eventSyntax);
   expect(chains.map(({ chainId }) => chainId).join()).toBe(env.CHAINS ?? env.CHAIN_ID);
   for (const { sources } of chains) expect(sources.length).toBeGreaterThan(0);

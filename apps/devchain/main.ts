@@ -3,6 +3,7 @@ import { createLogger } from '#libs/telemetry/logger.js';
 import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
 import { SimulatedChain } from './chain.js';
 import { Faults } from './faults.js';
+import { BUNGEE_GATEWAY } from './further-contracts.js';
 import { Miner } from './miner.js';
 import { startDevchainServer } from './server.js';
 import { devchainSettings } from './settings.js';
@@ -26,8 +27,12 @@ await runProcess(async (stop) => {
   });
   const miner = new Miner(chain, { reorgEvery });
   miner.start();
-  const { chainId, head, blockTimeMs } = chain;
-  logger.info({ chainId, head, blockTimeMs, url: server.url, wsUrl: server.wsUrl }, 'simulated chain is up');
+  const { chainId, head, blockTimeMs, address } = chain;
+  const contracts = { socketGateway: address, bungeeGateway: BUNGEE_GATEWAY };
+  logger.info(
+    { chainId, head, blockTimeMs, ...contracts, url: server.url, wsUrl: server.wsUrl },
+    'simulated chain is up',
+  );
   await untilStopped(stop);
   miner.stop();
   await server.close();

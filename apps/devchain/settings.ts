@@ -45,7 +45,7 @@ const eventsPerBlock = decimal(
   'DEVCHAIN_EVENTS_PER_BLOCK',
   0,
   10_000,
-  'Mean number of SocketBridge events in a block.',
+  'Mean number of SocketBridge events in a block; all other events come in proportion.',
 );
 const finalityDepth = wholeNumber(
   'DEVCHAIN_FINALITY_DEPTH',

@@ -1,14 +1,20 @@
 import { join } from 'node:path';
+import { BUNGEE_GATEWAY } from '#apps/devchain/further-contracts.js';
 import { Miner } from '#apps/devchain/miner.js';
 import { startDevchainServer } from '#apps/devchain/server.js';
+import { SOCKET_GATEWAY } from '#apps/devchain/socket-gateway.js';
 import { openChain, StateFile } from '#apps/devchain/state-file.js';
 import { type ChainConfig, defaultStallPatience } from '#libs/config/chain-config.js';
-import type { ConfiguredSource } from '#libs/config/chain-sources.js';
+import type { ConfiguredSource, Contract } from '#libs/config/chain-sources.js';
+import { requestExtracted } from '#libs/events/request-extracted/event.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 
 const CHAIN_ID = 1337;
-/** SocketGateway, whose events it emits. */
-export const DEMO_CONTRACT = '0x3a23f943181408eac424116af7b7790c94cb97a5';
+/** Whose events it emits: SocketGateway's, and those of BungeeGateway. */
+export const demoContracts: readonly Contract[] = [
+  { address: SOCKET_GATEWAY, event: null },
+  { address: BUNGEE_GATEWAY, event: requestExtracted.name },
+];
 /** Blocks that are there when the demo starts for the first time: some seconds of history to watch. */
 const HISTORY = 20_000;
 const BLOCK_TIME_MS = 1_000;

@@ -15,12 +15,12 @@ import { eventSyntax } from '#libs/events/event-syntax.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 import { createLogger } from '#libs/telemetry/logger.js';
 import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
-import { DEMO_CONTRACT, startDemoChain } from './demo-chain.js';
+import { demoContracts, startDemoChain } from './demo-chain.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { showStatus } from './status-line.js';
 
 await runProcess(async (stop) => {
-  const config = localConfig(process.env, eventSyntax, DEMO_CONTRACT);
+  const config = localConfig(process.env, eventSyntax, demoContracts);
   const logger = createLogger('event-monitor', config.logLevel);
   const dataDirectory = resolve(config.dataDirectory);
   mkdirSync(dataDirectory, { recursive: true });

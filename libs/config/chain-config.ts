@@ -1,5 +1,5 @@
 import type { ChainDefinition } from './chain-definition.js';
-import { type ConfiguredSource, type EventSyntax, readSources } from './chain-sources.js';
+import { type ConfiguredSource, type Contract, type EventSyntax, readSources } from './chain-sources.js';
 import { chainById } from './chains.js';
 import * as settings from './settings.js';
 import type { EnvReader } from './variables.js';
@@ -65,14 +65,14 @@ export function readChains(env: EnvReader, syntax: EventSyntax): readonly ChainC
   return configs;
 }
 
-/** What is followed of the simulated chain: every event of the registry where EVENTS says nothing. */
+/** What is followed of the simulated chain: every event of the registry where EVENTS says nothing. @param contracts of the chain. */
 export function readDemoSources(
   env: EnvReader,
   syntax: EventSyntax,
-  contract: string,
+  contracts: readonly Contract[],
 ): readonly ConfiguredSource[] {
   const chain = env.ofChain({ id: undefined, alone: true });
-  return readSources(chain, syntax, { contract, events: syntax.known });
+  return readSources(chain, syntax, { contracts, events: syntax.known });
 }
 
 /** The chains of CHAINS, else that of CHAIN_ID; `[undefined]` where they are missing or bad. */
@@ -93,15 +93,14 @@ function readChainIds(env: EnvReader): readonly (number | undefined)[] {
 /** @param id undefined: it is missing, so nothing else is said to be missing. */
 function readChain(env: EnvReader, id: number | undefined, syntax: EventSyntax): ChainConfig {
   const known: ChainDefinition | undefined = id === undefined ? undefined : chainById(id);
+  const contract = id === undefined ? NO_CONTRACT : known?.contract;
+  const contracts = contract === undefined ? undefined : [{ address: contract, event: null }];
   return {
     chainId: id as number,
     chainName: env.withDefault(settings.chainName, known?.name ?? `Chain ${id}`),
     rpcUrls: unique(env.required(settings.rpcUrls, id === undefined ? [] : known?.rpcUrls)),
     // where the chain isn't known a contract isn't missed
-    sources: readSources(env, syntax, {
-      contract: id === undefined ? NO_CONTRACT : known?.contract,
-      events: DEFAULT_EVENTS,
-    }),
+    sources: readSources(env, syntax, { contracts, events: DEFAULT_EVENTS }),
     startBlock: env.required(settings.startBlock, id === undefined ? 0 : known?.startBlock),
     rpcMaxRps: env.optional(settings.rpcMaxRps) ?? null,
     batchSize: env.withDefault(settings.batchSize, DEFAULT_BATCH_SIZE),

@@ -29,15 +29,15 @@ export interface EventSyntax {
 }
 
 /** A contract, and the only event that is followed of it; null: all that have no contract of their own. */
-interface Contract {
+export interface Contract {
   readonly address: string;
   readonly event: string | null;
 }
 
 /** What is followed where the environment doesn't say. */
 interface SourceDefaults {
-  /** Undefined: it must say. */
-  readonly contract: string | undefined;
+  /** Of these, those that an event is followed of. Undefined: it must say. */
+  readonly contracts: readonly Contract[] | undefined;
   /** As in EVENTS. */
   readonly events: readonly string[];
 }
@@ -46,18 +46,27 @@ interface SourceDefaults {
 export function readSources(
   env: EnvReader,
   syntax: EventSyntax,
-  { contract, events: names }: SourceDefaults,
+  { contracts: fallback, events: names }: SourceDefaults,
 ): readonly ConfiguredSource[] {
-  const fallback = contract === undefined ? undefined : [{ address: contract, event: null }];
-  const contracts = env.required(contractAddresses, fallback);
+  const said = env.required(contractAddresses, fallback);
   const variable = eventsVariable(syntax, names);
   const events = env.withDefault(variable, names.map(syntax.read));
   // of what is bad or missing nothing more can be said
-  if (!contracts || env.isBad(contractAddresses) || env.isBad(variable)) return [];
+  if (!said || env.isBad(contractAddresses) || env.isBad(variable)) return [];
+  const contracts = said === fallback ? withEvents(said, events) : said;
   const places = { contracts: env.placeOf(contractAddresses), events: env.placeOf(variable) };
   const problems = problemsOf(contracts, events, places);
   for (const { name, problem } of problems) env.reject(name, problem);
   return problems.length ? [] : sourcesOf(contracts, events);
+}
+
+/** Those of the contracts that one of the events is of. */
+function withEvents(contracts: readonly Contract[], events: readonly ConfiguredEvent[]): readonly Contract[] {
+  const bound = new Set(contracts.map(({ event }) => event));
+  const names = events.map(({ name }) => name);
+  return contracts.filter(({ event }) =>
+    event === null ? names.some((name) => !bound.has(name)) : names.includes(event),
+  );
 }
 
 function sourcesOf(contracts: readonly Contract[], events: readonly ConfiguredEvent[]): ConfiguredSource[] {

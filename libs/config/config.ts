@@ -8,7 +8,7 @@ import {
   readStalledAfterMs,
   unique,
 } from './chain-config.js';
-import type { EventSyntax } from './chain-sources.js';
+import type { Contract, EventSyntax } from './chain-sources.js';
 import { chainById } from './chains.js';
 import * as settings from './settings.js';
 import { EnvReader, type ReadVariable, variablesReadBy } from './variables.js';
@@ -94,7 +94,7 @@ const readFetcher = (env: EnvReader, syntax: EventSyntax): FetcherConfig => ({
   ...readService(env),
   ...readHealth(env),
 });
-const readLocal = (env: EnvReader, syntax: EventSyntax, demoContract: string | null) => ({
+const readLocal = (env: EnvReader, syntax: EventSyntax, demo: readonly Contract[] | null) => ({
   ...readApi(env),
   databaseUrl: env.optional({ ...settings.databaseUrl, unset: 'its own Postgres' }) ?? null,
   rabbitmqUrl: env.optional({ ...settings.rabbitmqUrl, unset: 'queues in the process' }) ?? null,
@@ -104,8 +104,8 @@ const readLocal = (env: EnvReader, syntax: EventSyntax, demoContract: string | n
   logLevel: env.withDefault(settings.logLevel, 'warn' as const),
   stalledAfterMs: readStalledAfterMs(env),
   /** None: the simulated one. */
-  chains: demoContract === null ? readChains(env, syntax) : [],
-  demoSources: demoContract === null ? [] : readDemoSources(env, syntax, demoContract),
+  chains: demo === null ? readChains(env, syntax) : [],
+  demoSources: demo === null ? [] : readDemoSources(env, syntax, demo),
 });
 
 /** What a command logs on stderr beside what it says on stdout. */
@@ -172,11 +172,11 @@ export function fetcherConfig(env: Env, syntax: EventSyntax): FetcherConfig {
 
 /**
  * Settings of everything in one process; without CHAIN_ID, CHAINS and RPC_URLS it follows the simulated chain.
- * @param syntax how events are written. @param demoContract contract of the simulated chain. @throws ConfigError
+ * @param syntax how events are written. @param demo contracts of the simulated chain. @throws ConfigError
  */
-export function localConfig(env: Env, syntax: EventSyntax, demoContract: string) {
+export function localConfig(env: Env, syntax: EventSyntax, demo: readonly Contract[]) {
   const reader = new EnvReader(env);
-  return reader.finish(readLocal(reader, syntax, isChainSet(env) ? null : demoContract));
+  return reader.finish(readLocal(reader, syntax, isChainSet(env) ? null : demo));
 }
 
 /** The variables that a process reads, in order, for docs/configuration.md. */

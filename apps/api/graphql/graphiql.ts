@@ -1,8 +1,9 @@
 import { type Column, referenceField } from '#libs/events/column.js';
 import { events } from '#libs/events/registry.js';
+import { stemOf } from './event-resolver.js';
 
 const event = events[0]!;
-const field = `${event.name[0]!.toLowerCase()}${event.name.slice(1)}Events`;
+const field = `${stemOf(event)}Events`;
 
 /** The columns of the event with what they refer to, a line each. */
 function columns(spaces: number): string {
@@ -21,7 +22,10 @@ function reference(column: Column): string[] {
  * click with the mouse doesn't switch to another tab (seen in Chromium 156).
  */
 export const defaultQuery = [
-  `# The run button asks which operation; Ctrl-Space completes.
+  `# The run button asks which operation; Ctrl-Space completes. Each kind of event has the same fields as the one below:
+${events.map((one) => `#   ${stemOf(one)}Events`).join('\n')}
+# and so has each that EVENTS names by an ABI fragment: the schema lists them.
+
 # The newest events. Page on with after: "<endCursor>".
 query Newest {
   ${field}(first: 20) {
