@@ -1,6 +1,6 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
-import { createYoga } from 'graphql-yoga';
+import { createYoga, type Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 import type { ApiLimits } from '#libs/config/api-config.js';
 import type { Logger } from '#libs/telemetry/logger.js';
@@ -32,7 +32,6 @@ export function graphqlServer(options: YogaOptions) {
   const { introspection, graphiql, apiKeys } = options.limits;
   const spend = (requests: number) => gate.spend(requests);
   return createYoga({
-    schema: options.schema,
     logging: false,
     landingPage: false,
     renderGraphiQL,
@@ -53,7 +52,9 @@ export function graphqlServer(options: YogaOptions) {
       errorCache: new LRUCache({ max: 1 }),
     },
     plugins: [
-      // the first one: it replaces how subscriptions are done, which the limits wrap
+      // a function as yoga's own `schema` would be asked for HTTP requests only, not for operations of WebSockets
+      { onEnveloped: ({ setSchema }) => setSchema(options.schema()) } satisfies Plugin,
+      // before the limits: it replaces how subscriptions are done, which the limits wrap
       sharedExecution(),
       ...queryLimits({ introspection, spend }),
       subscriptionLimits(gate.subscriptions),
