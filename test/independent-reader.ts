@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { dataLength, encodeBytes32String, Interface, id, JsonRpcProvider, Network, toQuantity } from 'ethers';
+import { dataLength, EventFragment, Interface, JsonRpcProvider, Network, toQuantity } from 'ethers';
 import { Client } from 'pg';
+import { hex, type KnownEvent, knownEvents } from './independent-events.js';
 
 /*
- * Reads the chain and the table by itself and compares them. It imports nothing of the project, so that a mistake there (decoding,
- * names, conversions, ranges) can't hide here.
+ * Reads the chain and an event's table by itself and compares them. It imports nothing of the project, so that a mistake there
+ * (decoding, names, conversions, ranges) can't hide here.
  */
 
 export interface Comparison {
@@ -13,6 +13,8 @@ export interface Comparison {
   readonly chainId: number;
   /** The contract. */
   readonly address: string;
+  /** SocketBridge by default. */
+  readonly event?: KnownEvent;
   /** Both inclusive. */
   readonly fromBlock: number;
   readonly toBlock: number;
@@ -27,8 +29,8 @@ export interface ComparisonResult {
   readonly differences: string[];
 }
 
-/** Columns of socket_bridge_event with what makes them text of one form: decimals, lower-case hex, unix seconds. */
-const columns = {
+/** Columns of every event with what makes them text of one form: decimals, lower-case hex, unix seconds. */
+const commonColumns = {
   chain_id: 'chain_id::text',
   block_number: 'block_number::text',
   block_hash: hex('block_hash'),
@@ -37,14 +39,6 @@ const columns = {
   tx_index: 'tx_index::text',
   log_index: 'log_index::text',
   address: hex('address'),
-  amount: 'amount::text',
-  token: hex('token'),
-  to_chain_id: 'to_chain_id::text',
-  bridge_name: hex('bridge_name'),
-  bridge: 'bridge',
-  sender: hex('sender'),
-  receiver: hex('receiver'),
-  metadata: hex('metadata'),
   topics: `(select string_agg(${hex('t')}, ',' order by n) from unnest(topics) with ordinality as u(t, n))`,
   data: hex('data'),
 } as const;
@@ -52,7 +46,7 @@ const columns = {
 /** How the row came to be, not what the chain says. */
 const bookkeeping = ['removed', 'revision', 'write_id'];
 
-type Row = Record<keyof typeof columns, string>;
+type Row = Readonly<Record<string, string>>;
 
 interface RawLog {
   readonly address: string;
@@ -65,41 +59,37 @@ interface RawLog {
   readonly logIndex: string;
 }
 
-const socketBridge = new Interface([
-  'event SocketBridge(uint256 amount, address token, uint256 toChainId, bytes32 bridgeName, address sender, address receiver, bytes32 metadata)',
-]);
-const fragment = socketBridge.getEvent('SocketBridge')!;
-const WORDS = 7;
+/** Reads one event's logs and rows. */
+interface EventReader extends KnownEvent {
+  readonly fragment: EventFragment;
+  readonly decoder: Interface;
+}
 
-const bridgeNames = new Map(
-  (
-    JSON.parse(readFileSync(new URL('./fixtures/bridge-names.json', import.meta.url), 'utf8')) as {
-      names: { preimage: string; encoding: string }[];
-    }
-  ).names.map(({ preimage, encoding }) => [
-    encoding === 'keccak256(utf8)' ? id(preimage) : encodeBytes32String(preimage),
-    preimage,
-  ]),
-);
+function readerOf(event: KnownEvent): EventReader {
+  const fragment = EventFragment.from(event.abi);
+  return { ...event, fragment, decoder: new Interface([fragment]) };
+}
 
 /**
- * Compares the rows of `socket_bridge_event` that aren't removed with the chain's logs, as a multiset and in every column.
+ * Compares the rows of an event's table that aren't removed with the chain's logs, as a multiset and in every column.
  * @throws Error when the RPC is another chain, the chain changes under the reader, or the table has a column that isn't compared.
  */
 export async function compareTableWithChain(comparison: Comparison): Promise<ComparisonResult> {
   const { rpcUrl, chainId, fromBlock, toBlock, blocksPerRequest = 1000 } = comparison;
+  const event = readerOf(comparison.event ?? knownEvents.SocketBridge);
   const network = Network.from(chainId);
   const provider = new JsonRpcProvider(rpcUrl, network, { staticNetwork: network, cacheTimeout: -1 });
   try {
     return await withClient(comparison.databaseUrl, async (client) => {
       await assertChain(provider, chainId);
-      await assertColumns(client);
+      await assertColumns(client, event);
       const differences: string[] = [];
       let rows = 0;
       for (let from = fromBlock; from <= toBlock; from += blocksPerRequest) {
         const to = Math.min(toBlock, from + blocksPerRequest - 1);
-        const expected = await chainRows(provider, comparison, from, to);
-        differences.push(...differencesOf(expected, await tableRows(client, comparison, from, to)));
+        const expected = await chainRows(provider, event, comparison, from, to);
+        const stored = await tableRows(client, event, comparison, from, to);
+        differences.push(...differencesOf(expected, stored, event));
         rows += expected.length;
       }
       return { rows, differences };
@@ -114,11 +104,13 @@ async function assertChain(provider: JsonRpcProvider, chainId: number): Promise<
   if (found !== chainId) throw new Error(`the RPC is chain ${found}, not ${chainId}`);
 }
 
-async function assertColumns(client: Client): Promise<void> {
+async function assertColumns(client: Client, { table, columns }: EventReader): Promise<void> {
   const { rows } = await client.query<{ column_name: string }>(
-    `select column_name from information_schema.columns where table_schema = current_schema() and table_name = 'socket_bridge_event'`,
+    'select column_name from information_schema.columns where table_schema = current_schema() and table_name = $1',
+    [table],
   );
-  const known = new Set([...Object.keys(columns), ...bookkeeping]);
+  if (!rows.length) throw new Error(`there is no table ${table}`);
+  const known = new Set([...Object.keys(commonColumns), ...Object.keys(columns), ...bookkeeping]);
   const unknown = rows.map((row) => row.column_name).filter((name) => !known.has(name));
   if (unknown.length)
     throw new Error(`the independent reader doesn't compare ${unknown.join(', ')}: teach it`);
@@ -126,27 +118,32 @@ async function assertColumns(client: Client): Promise<void> {
 
 async function chainRows(
   provider: JsonRpcProvider,
+  event: EventReader,
   { chainId, address }: Comparison,
   from: number,
   to: number,
 ): Promise<Row[]> {
   const filter = {
     address,
-    topics: [fragment.topicHash],
+    topics: [event.fragment.topicHash],
     fromBlock: toQuantity(from),
     toBlock: toQuantity(to),
   };
-  const logs = ((await provider.send('eth_getLogs', [filter])) as RawLog[]).filter(isSocketBridge);
+  const all = (await provider.send('eth_getLogs', [filter])) as RawLog[];
+  const logs = all.filter((log) => isOf(event, log));
   const times = await blockTimes(provider, [...new Set(logs.map((log) => log.blockHash))]);
-  return logs.map((log) => rowOf(log, chainId, times.get(log.blockHash)!));
+  return logs.map((log) => rowOf(event, log, chainId, times.get(log.blockHash)!));
 }
 
 /** Whether the log is one that the event's declaration can have made; anybody else's contract may emit anything under its topic. */
-function isSocketBridge(log: RawLog): boolean {
-  if (log.topics.length !== 1 || dataLength(log.data) !== WORDS * 32) return false;
+function isOf({ fragment, decoder }: EventReader, log: RawLog): boolean {
+  const inData = fragment.inputs.filter((input) => !input.indexed);
+  if (log.topics.length !== 1 + fragment.inputs.length - inData.length) return false;
+  const isFixed = inData.every(({ type }) => !/^(bytes|string)$|]$/.test(type));
+  if (isFixed && dataLength(log.data) !== inData.length * 32) return false;
   try {
     // ethers reports a broken word only to those who look at it
-    socketBridge.decodeEventLog(fragment, log.data, log.topics).toArray();
+    decoder.decodeEventLog(fragment, log.data, log.topics).toArray();
     return true;
   } catch {
     return false;
@@ -171,9 +168,9 @@ async function blockTimes(
   return times;
 }
 
-function rowOf(log: RawLog, chainId: number, time: number): Row {
-  const args = socketBridge.decodeEventLog(fragment, log.data, log.topics);
-  const bridgeName: string = args.bridgeName.toLowerCase();
+function rowOf({ fragment, decoder, columns }: EventReader, log: RawLog, chainId: number, time: number): Row {
+  const args = decoder.decodeEventLog(fragment, log.data, log.topics);
+  const own = Object.entries(columns).map(([name, column]) => [name, column.of(args)]);
   return {
     chain_id: String(chainId),
     block_number: String(BigInt(log.blockNumber)),
@@ -184,14 +181,7 @@ function rowOf(log: RawLog, chainId: number, time: number): Row {
     tx_index: String(BigInt(log.transactionIndex)),
     log_index: String(BigInt(log.logIndex)),
     address: log.address.toLowerCase(),
-    amount: String(args.amount),
-    token: args.token.toLowerCase(),
-    to_chain_id: String(args.toChainId),
-    bridge_name: bridgeName,
-    bridge: bridgeNames.get(bridgeName) ?? bridgeName,
-    sender: args.sender.toLowerCase(),
-    receiver: args.receiver.toLowerCase(),
-    metadata: args.metadata.toLowerCase(),
+    ...Object.fromEntries(own),
     topics: log.topics.join(',').toLowerCase(),
     data: log.data.toLowerCase(),
   };
@@ -199,24 +189,27 @@ function rowOf(log: RawLog, chainId: number, time: number): Row {
 
 async function tableRows(
   client: Client,
+  { table, own = 'true', columns }: EventReader,
   { chainId, address }: Comparison,
   from: number,
   to: number,
 ): Promise<Row[]> {
-  const list = Object.entries(columns).map(([name, text]) => `${text} as ${name}`);
+  const common = Object.entries(commonColumns).map(([name, text]) => `${text} as ${name}`);
+  const list = [...common, ...Object.entries(columns).map(([name, { sql }]) => `${sql} as ${name}`)];
   const { rows } = await client.query<Row>(
-    `select ${list.join(', ')} from socket_bridge_event
-     where not removed and chain_id = $1 and address = $2 and block_number between $3 and $4`,
+    `select ${list.join(', ')} from ${table}
+     where ${own} and not removed and chain_id = $1 and address = $2 and block_number between $3 and $4`,
     [chainId, bytes(address), from, to],
   );
   return rows;
 }
 
-function differencesOf(expected: readonly Row[], found: readonly Row[]): string[] {
+function differencesOf(expected: readonly Row[], found: readonly Row[], { columns }: EventReader): string[] {
+  const names = [...Object.keys(commonColumns), ...Object.keys(columns)];
   const [wanted, stored] = [byKey(expected), byKey(found)];
   return [...new Set([...wanted.keys(), ...stored.keys()])].flatMap((key) => {
     const [chain = [], table = []] = [wanted.get(key), stored.get(key)];
-    if (chain.length === 1 && table.length === 1) return changedColumns(key, chain[0]!, table[0]!);
+    if (chain.length === 1 && table.length === 1) return changedColumns(key, names, chain[0]!, table[0]!);
     if (chain.length === table.length) return [];
     const count = Math.abs(chain.length - table.length);
     return [
@@ -225,8 +218,8 @@ function differencesOf(expected: readonly Row[], found: readonly Row[]): string[
   });
 }
 
-function changedColumns(key: string, chain: Row, table: Row): string[] {
-  const changed = (Object.keys(columns) as (keyof Row)[]).filter((name) => chain[name] !== table[name]);
+function changedColumns(key: string, names: readonly string[], chain: Row, table: Row): string[] {
+  const changed = names.filter((name) => chain[name] !== table[name]);
   if (changed.length === 0) return [];
   return [
     `${key}: ${changed.map((name) => `${name} is ${table[name]}, the chain says ${chain[name]}`).join('; ')}`,
@@ -287,10 +280,6 @@ async function withClient<T>(databaseUrl: string, work: (client: Client) => Prom
   } finally {
     await client.end();
   }
-}
-
-function hex(expression: string): string {
-  return `'0x' || encode(${expression}, 'hex')`;
 }
 
 function bytes(hexText: string): Buffer {

@@ -5,6 +5,7 @@ import type { Faults } from '#apps/devchain/faults.js';
 import { Miner } from '#apps/devchain/miner.js';
 import type { ProviderOptions } from '#apps/devchain/rpc-methods.js';
 import { type DevchainServer, startDevchainServer } from '#apps/devchain/server.js';
+import { type KnownEvent, knownEvents } from '../independent-events.js';
 import { compareTableWithChain } from '../independent-reader.js';
 import { query } from './query.js';
 import type { RecordedRpc } from './recorded-rpc.js';
@@ -101,10 +102,14 @@ export class Simulation {
 
   /**
    * Mines no more, waits until everything from `fromBlock` on is covered, and lets the independent reader compare the rows of
-   * one contract.
+   * one contract's event.
    * @returns their number.
    */
-  async expectTableEqualsChain(fromBlock = 1, address = GATEWAY): Promise<number> {
+  async expectTableEqualsChain(
+    fromBlock = 1,
+    address = GATEWAY,
+    event: KnownEvent = knownEvents.SocketBridge,
+  ): Promise<number> {
     const { chain, rpc, system } = this;
     this.miner.stop();
     await system.untilCovered(CHAIN_ID, fromBlock, () => chain.head);
@@ -113,6 +118,7 @@ export class Simulation {
       rpcUrl: rpc.url,
       chainId: CHAIN_ID,
       address,
+      event,
       fromBlock,
       toBlock: chain.head,
       blocksPerRequest: 300,

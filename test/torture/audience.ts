@@ -4,7 +4,7 @@ import { type StreamFilter, Subscriber } from '../services/subscriber.js';
 import { until } from '../services/until.js';
 import type { Crew } from './crew.js';
 import { shuffled } from './schedule.js';
-import { lasting } from './world.js';
+import { type EVENTS, GATEWAY, lasting } from './world.js';
 
 /** How long a subscriber stays before it hangs up and goes elsewhere, in milliseconds. */
 const STAY_MS = { least: 1_500, most: 6_000 };
@@ -12,6 +12,7 @@ const STAY_MS = { least: 1_500, most: 6_000 };
 /** What a subscriber asks for, and the same in SQL, for the judge. */
 interface Interest extends StreamFilter {
   readonly name: string;
+  readonly event: (typeof EVENTS)[number];
   readonly sql: string;
 }
 
@@ -19,7 +20,7 @@ const USDC = '0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48';
 const bytea = (hex: string) => `'\\x${hex.slice(2)}'::bytea`;
 
 /** One subscriber for each kind of filter, one without, and those who want final rows only. */
-const INTERESTS: readonly Interest[] = [
+const BRIDGES: readonly Omit<Interest, 'event'>[] = [
   { name: 'all', sql: 'true' },
   { name: 'all finalized', sql: 'true', finality: 'FINALIZED' },
   { name: 'one chain', where: { chainId: { eq: 1337 } }, sql: 'chain_id = 1337' },
@@ -40,9 +41,36 @@ const INTERESTS: readonly Interest[] = [
   },
 ];
 
+const SWAPS: readonly Omit<Interest, 'event'>[] = [
+  { name: 'all swaps', sql: 'true' },
+  {
+    name: 'finalized swaps of a route to the gateway',
+    where: { route: { eq: 'zerox' }, receiver: { eq: GATEWAY } },
+    sql: `route = 'Zerox' and receiver = ${bytea(GATEWAY)}`,
+    finality: 'FINALIZED',
+  },
+];
+
+const ROUTES: readonly Omit<Interest, 'event'>[] = [
+  { name: 'all routes', sql: 'true' },
+  {
+    name: 'finalized routes',
+    where: { routeId: { lte: 300 } },
+    sql: 'route_id <= 300',
+    finality: 'FINALIZED',
+  },
+];
+
+const INTERESTS: readonly Interest[] = [
+  ...BRIDGES.map((one) => ({ ...one, event: 'SocketBridge' as const })),
+  ...SWAPS.map((one) => ({ ...one, event: 'SocketSwapTokens' as const })),
+  ...ROUTES.map((one) => ({ ...one, event: 'NewRouteAdded' as const })),
+];
+
 /** A page's reader follows an interest with few rows: a page holds all of them. */
 const PAGE: Interest = {
   name: 'page and stream',
+  event: 'SocketBridge',
   where: { and: [{ bridge: { eq: 'Hyphen' } }, { chainId: { eq: 1338 } }] },
   sql: `bridge = 'Hyphen' and chain_id = 1338`,
 };

@@ -1,12 +1,13 @@
 import amqp from 'amqplib';
 import { allQueues, shortName } from '#libs/broker/broker.js';
 import { queueName } from '#libs/broker/names.js';
+import { knownEvents } from '../independent-events.js';
 import { compareTableWithChain } from '../independent-reader.js';
 import { query } from '../services/query.js';
 import type { System } from '../services/system.js';
 import { until } from '../services/until.js';
 import type { Listener } from './audience.js';
-import { GATEWAY, type TorturedChain, type World } from './world.js';
+import { EVENTS, GATEWAY, type TorturedChain, type World } from './world.js';
 
 /** So long the system may take to become equal to the chain once the faults have stopped. */
 const PATIENCE_MS = 180_000;
@@ -36,9 +37,13 @@ export class Judge {
     return findings;
   }
 
-  /** Number of rows that are in the chains. */
-  async rows(): Promise<number> {
-    return this.number('select count(*) as n from socket_bridge_event where not removed');
+  /** Number of rows that are in the chains, by event. */
+  async rows(): Promise<ReadonlyMap<string, number>> {
+    const counts = EVENTS.map(async (event) => {
+      const sql = `select count(*) as n from ${knownEvents[event].table} where not removed`;
+      return [event, await this.number(sql)] as const;
+    });
+    return new Map(await Promise.all(counts));
   }
 
   /** Transactions in which rows were taken back. */
@@ -65,19 +70,24 @@ export class Judge {
         `chain ${chainId} (head ${chain.head}, final ${chain.finalized}): ${(error as Error).message}; ${JSON.stringify(state)}`,
       ];
     }
-    const { differences } = await compareTableWithChain({
-      databaseUrl: this.system.databaseUrl,
-      rpcUrl: honest.url,
-      chainId,
-      address: GATEWAY,
-      fromBlock: 1,
-      toBlock: chain.head,
-    });
-    return told(`chain ${chainId}`, differences);
+    const findings: Findings = [];
+    for (const event of EVENTS) {
+      const { differences } = await compareTableWithChain({
+        databaseUrl: this.system.databaseUrl,
+        rpcUrl: honest.url,
+        chainId,
+        address: GATEWAY,
+        event: knownEvents[event],
+        fromBlock: 1,
+        toBlock: chain.head,
+      });
+      findings.push(...told(`${event} of chain ${chainId}`, differences));
+    }
+    return findings;
   }
 
   /** What a stream made of it equals the table, and nothing was told twice. */
-  private async listener({ name, sql, finality, subscriber }: Listener): Promise<Findings> {
+  private async listener({ name, event, sql, finality, subscriber }: Listener): Promise<Findings> {
     const final =
       finality === 'FINALIZED'
         ? 'and block_number <= (select finalized_block from chain c where c.chain_id = e.chain_id)'
@@ -85,7 +95,7 @@ export class Judge {
     const rows = await query<{ id: string; hash: string; revision: number }>(
       this.system.databaseUrl,
       `select chain_id || ':0x' || encode(tx_hash, 'hex') || ':' || log_index as id, '0x' || encode(block_hash, 'hex') as hash, revision
-       from socket_bridge_event e where not removed and (${sql}) ${final}`,
+       from ${knownEvents[event].table} e where not removed and (${sql}) ${final}`,
     );
     const table = new Map(rows.map((row) => [row.id, row]));
     const differences = () => {

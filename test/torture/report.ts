@@ -33,7 +33,8 @@ export interface TortureReport
   readonly resumedElsewhere: number;
   /** Starts that were refused because an endpoint showed another chain. */
   readonly refusals: number;
-  readonly rows: number;
+  /** Rows that are in the chains, by event. */
+  readonly rows: ReadonlyMap<string, number>;
   /** Pages that were read and followed from their `asOf`. */
   readonly pages: number;
   /** Begin and end of the faults, in ms of the monotonic clock. */
@@ -61,7 +62,10 @@ export function missingFor(report: TortureReport): string[] {
   want('RPC faults during backfill', report.duringBackfill.rpcFaults, 0.3 * total(report.rpcFaults));
   want('reorgs that touched rows', report.reorgsThatTouchedRows, REORGS);
   want('resumes on another API', report.resumedElsewhere, 10);
-  want('rows', report.rows, 10_000);
+  want('rows', report.rows.get('SocketBridge') ?? 0, 10_000);
+  // of the others as many as the history alone should have, and fewer by a third
+  want('swaps', report.rows.get('SocketSwapTokens') ?? 0, 4_000);
+  want('routes', report.rows.get('NewRouteAdded') ?? 0, 60);
   want('pages followed', report.pages, 2);
   return missing;
 }
@@ -95,7 +99,7 @@ export function wordsOf(report: TortureReport): string {
   const share = (part: number, all: number) => `${all ? Math.round((100 * part) / all) : 0} %`;
   const roles = [...new Set(memory.map((m) => m.role))];
   return [
-    `seed ${report.seed}, ${report.minutes} min of faults, ${report.rows} rows, ${seconds(report.calmMs)} until judged`,
+    `seed ${report.seed}, ${report.minutes} min of faults, rows: ${counts(report.rows)}; ${seconds(report.calmMs)} until judged`,
     `attacks: ${total(attacks)} (${share(duringBackfill.attacks, total(attacks))} during backfill): ${counts(attacks)}`,
     `RPC faults: ${total(rpcFaults)} (${share(duringBackfill.rpcFaults, total(rpcFaults))} during backfill): ${counts(rpcFaults)}`,
     `reorgs that touched rows ${report.reorgsThatTouchedRows}, resumes on another API ${report.resumedElsewhere}, pages followed ${report.pages}, starts refused for a wrong chain ${report.refusals}`,

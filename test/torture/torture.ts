@@ -12,12 +12,13 @@ import { leastOf, missingFor, REORGS, type TortureReport, total } from './report
 import { rpcFaultKinds, rpcFaultRates } from './rpc-fault-rates.js';
 import { type Attack, scheduleOf } from './schedule.js';
 import { Watch } from './watch.js';
-import { GATEWAY, lasting, World } from './world.js';
+import { EVENTS, GATEWAY, lasting, World } from './world.js';
 
 /** Environment of the system's processes; small ranges and few calls a second, so that the history lasts into the run. */
 const ENVIRONMENT = {
   CHAIN_ID: '0',
   CONTRACT_ADDRESSES: GATEWAY,
+  EVENTS: EVENTS.join(),
   START_BLOCK: '1',
   BATCH_SIZE: '100',
   POLLING_INTERVAL_MS: '100',

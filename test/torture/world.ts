@@ -14,6 +14,9 @@ import { Wire } from '../services/wire.js';
 /** The contract whose events are followed. */
 export const GATEWAY = '0x3a23f943181408eac424116af7b7790c94cb97a5';
 
+/** The events that are followed: one of many rows, another often in the same transaction, and a rare one with indexed arguments. */
+export const EVENTS = ['SocketBridge', 'SocketSwapTokens', 'NewRouteAdded'] as const;
+
 const CHAINS = [
   { chainId: 1337, blockTimeMs: 150 },
   { chainId: 1338, blockTimeMs: 250 },
@@ -26,7 +29,7 @@ const HISTORY_BLOCKS = 10_000;
 /** Mean number of blocks between reorgs, besides those of the schedule. */
 const REORG_EVERY = 6;
 /** Below what the system asks for at first: it must find them. */
-const LIMITS = { maxRange: 40, maxResults: 12 };
+const LIMITS = { maxRange: 40, maxResults: 18 };
 const POSTGRES = { max_connections: '300', fsync: 'off', full_page_writes: 'off' };
 
 /**
