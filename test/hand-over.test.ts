@@ -146,7 +146,7 @@ describe('an invitation', () => {
   test('counts as accepted: a leader invites for no more chains than make it even', () => {
     let leads = leadsOf(Array.from({ length: 5 }, () => ({ leader: 'a', ready: ['a', 'b'] })));
     const chosen: number[] = [];
-    for (let next = handOver('a', leads); next; next = handOver('a', leads)) {
+    for (let next = handOver('a', leads); next && chosen.length < 5; next = handOver('a', leads)) {
       chosen.push(next.chainId);
       leads = invited(leads, next, 'a');
     }

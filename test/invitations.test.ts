@@ -39,10 +39,13 @@ test('only the process that the leader has invited takes over while the lease ru
 });
 
 test('an invitation is good for one takeover', async () => {
-  const { takes, invites } = await ledChain();
+  const { database, takes, invites } = await ledChain();
+  await announce(database.statements, 'leader', [CHAIN_ID]);
   await invites('leader', 'ready');
   expect(await takes('ready')).not.toBe(null);
   expect(await takes('leader')).toBe(null);
+  await invites('ready', 'leader');
+  expect(await takes('leader')).not.toBe(null);
   expect(await takes('ready')).toBe(null);
 });
 

@@ -66,11 +66,15 @@ async function ledBy(system: System, fetcher: SystemProcess): Promise<number[]> 
 }
 
 async function untilShared(system: System, counts: ReadonlyMap<SystemProcess, number>): Promise<void> {
-  await until(`the chains to be shared ${[...counts.values()].join(' and ')}`, async () => {
+  const words = `the chains to be shared ${[...counts.values()].join(' and ')}`;
+  await until(words, async () => {
     const led = await Promise.all(
       [...counts].map(async ([fetcher, n]) => (await ledBy(system, fetcher)).length === n),
     );
     return led.every(Boolean);
+  }).catch((error: Error) => {
+    const said = [...counts.keys()].map((fetcher) => fetcher.output().slice(-2_000));
+    throw new Error(`${error.message}\n${said.join('\n')}`);
   });
 }
 
@@ -169,7 +173,7 @@ test("a chain whose RPC is another chain's, and one whose RPC is away, leave the
     return /chain 1337/.test(text) && /chain 1338: unreachable/.test(text) && text;
   });
   expect(words).toMatch(/^chain 1337: halted: 127\.0\.0\.1:\d+ is of chain 1339, not 1337/m);
-  expect(words).not.toMatch(new RegExp(`chain ${chainId}`));
+  expect(words).not.toMatch(new RegExp(`^chain ${chainId}`, 'm'));
   const states = await query(system.databaseUrl, 'select chain_id, state from chain order by chain_id');
   expect(states).toEqual([
     { chain_id: '1337', state: 'halted' },
@@ -186,3 +190,29 @@ test("a chain whose RPC is another chain's, and one whose RPC is away, leave the
   expect(await ledBy(system, able)).toEqual([1337, 1338]);
   await expectTablesEqualChains(system, chains);
 }, 240_000);
+
+test('a process that stands by and does not reach the chain is no candidate for it, until it reaches it again', async () => {
+  const mined = await mine(IDS[0]!);
+  const { chain } = mined;
+  const system = await startSystem([mined]);
+  const leader = await system.start('fetcher');
+  await untilShared(system, new Map([[leader, 1]]));
+  let own = await startDevchainServer({ chain });
+  closing.push(() => own.close());
+  const standby = await system.start('fetcher', { [`RPC_URLS_${chain.chainId}`]: own.url });
+  await standby.untilOutput(/standing by/, 60_000);
+  const standsReady = async () => {
+    const rows = await query(
+      system.databaseUrl,
+      'select 1 from chain_candidate where expires_at > clock_timestamp() and process like $1',
+      [`%:${standby.pid}:%`],
+    );
+    return rows.length > 0;
+  };
+  await until('it to stand ready', standsReady);
+  const port = Number(new URL(own.url).port);
+  await own.close();
+  await until('it to stand ready no more', async () => !(await standsReady()));
+  own = await startDevchainServer({ chain, port });
+  await until('it to stand ready again', standsReady);
+}, 180_000);

@@ -79,6 +79,11 @@ export class ChainCondition {
     return reason ? `${state}: ${reason}` : state;
   }
 
+  /** Whether another process leads the chain. */
+  get isStandingBy(): boolean {
+    return this.standing;
+  }
+
   /** The broker that what is said goes to. */
   publishesTo(broker: { readonly trouble: string | null }): void {
     this.brokerTrouble = () => broker.trouble;

@@ -73,10 +73,12 @@ export async function followChain(parts: FollowParts, stop: AbortSignal): Promis
       condition,
       sharing,
     });
-    sharing.standsReady(config.chainId, true);
+    // a leader's requests show by themselves how its endpoints fare
+    const reaches = async () => condition.isStandingBy && client.use((endpoint) => endpoint.chainId());
+    sharing.standsReady(config.chainId, reaches);
     await follower.run(stop);
   } finally {
-    sharing.standsReady(config.chainId, false);
+    sharing.leaves(config.chainId);
     client.close();
   }
 }

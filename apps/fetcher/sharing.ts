@@ -14,6 +14,15 @@ import { handOver } from './hand-over.js';
 
 /** How often a process says which chains it stands ready for, and looks whether it leads too many. */
 const ANNOUNCE_MS = 2_000;
+/** How often a process that stands by looks whether it reaches the chain: a standby costs next to nothing. */
+const LOOK_MS = 10_000;
+
+/** A chain that the process can lead, or does. */
+interface OwnChain {
+  readonly reaches: () => Promise<unknown>;
+  lookedAt: number;
+  isReached: boolean;
+}
 
 /**
  * A process's part in sharing the chains with others like it: says which ones it stands ready to lead, and invites others to take
@@ -22,7 +31,7 @@ const ANNOUNCE_MS = 2_000;
 export class Sharing {
   /** Name of the process, unique among all; its leases are held by it. */
   readonly process = `${hostname()}:${process.pid}:${Math.random().toString(36).slice(2, 8)}`;
-  private readonly ready = new Set<number>();
+  private readonly chains = new Map<number, OwnChain>();
   /** Chains that others were invited to take over. */
   private readonly offered = new Set<number>();
 
@@ -31,10 +40,14 @@ export class Sharing {
     private readonly logger: Logger,
   ) {}
 
-  /** Whether the chain can be led from here. */
-  standsReady(chainId: number, ready: boolean): void {
-    if (ready) this.ready.add(chainId);
-    else this.ready.delete(chainId);
+  /** The chain can be led from here, as long as it is reached. @param reaches is tried now and then, and throws when it isn't. */
+  standsReady(chainId: number, reaches: () => Promise<unknown>): void {
+    this.chains.set(chainId, { reaches, lookedAt: performance.now(), isReached: true });
+  }
+
+  /** The chain can't be led from here any more. */
+  leaves(chainId: number): void {
+    this.chains.delete(chainId);
   }
 
   /** Whether another process was invited to take the chain over; asked when it is no longer led from here. */
@@ -56,14 +69,27 @@ export class Sharing {
   }
 
   private async step(): Promise<void> {
-    if (this.ready.size) await announce(this.database.statements, this.process, [...this.ready]);
+    for (const chain of this.chains.values()) void this.look(chain);
+    const ready = [...this.chains].filter(([, { isReached }]) => isReached).map(([chainId]) => chainId);
+    await announce(this.database.statements, this.process, ready);
     // one that follows a single chain never has too many
-    if (this.ready.size < 2) return;
+    if (this.chains.size < 2) return;
     const choose = (leads: Leads) => handOver(this.process, leads);
     if (!choose(await readLeads(this.database.statements))) return;
     const chosen = await invite(this.database, this.process, choose);
     if (!chosen) return;
     this.offered.add(chosen.chainId);
     this.logger.info({ chainId: chosen.chainId }, `handing over to ${chosen.to}, which leads fewer chains`);
+  }
+
+  /** A chain that isn't reached from here must not be handed over to here. */
+  private async look(chain: OwnChain): Promise<void> {
+    if (performance.now() - chain.lookedAt < LOOK_MS) return;
+    chain.lookedAt = Number.POSITIVE_INFINITY;
+    chain.isReached = await chain.reaches().then(
+      () => true,
+      () => false,
+    );
+    chain.lookedAt = performance.now();
   }
 }

@@ -26,12 +26,15 @@ export interface HandOver {
   readonly to: string;
 }
 
-/** Says for as long as a lease that a process stands ready to lead these chains. */
+/** Says for as long as a lease that a process stands ready to lead these chains, and no others. */
 export async function announce(
   executor: SqlExecutor,
   process: string,
   chainIds: readonly number[],
 ): Promise<void> {
+  await sql`delete from chain_candidate where process = ${process} and chain_id <> all(${[...chainIds]}::bigint[])`.execute(
+    executor,
+  );
   await sql`insert into chain_candidate (chain_id, process, expires_at)
     select id, ${process}, clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
     from unnest(${[...chainIds]}::bigint[]) as ready(id) order by id

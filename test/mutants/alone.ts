@@ -74,7 +74,7 @@ export const alone: InvariantMutants = {
       name: "takes over by anybody's invitation",
       file: 'libs/database/candidates.ts',
       search: 'and invited_by = ${leader} and invited_until > clock_timestamp()',
-      replace: 'and invited_until > clock_timestamp()',
+      replace: 'and (invited_by = ${leader} or true) and invited_until > clock_timestamp()',
       killers: [
         by('invitations', 'an invitation is void once it has run out, or is not of the process that leads'),
       ],
