@@ -64,6 +64,9 @@ function decodingFault({ log, values }: Example, event: EventDefinition): string
   }
 }
 
+/** As JSON says it, whole numbers of Solidity as text. */
 function shownValue(value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
+  return JSON.parse(
+    JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? String(one) : one)),
+  );
 }
