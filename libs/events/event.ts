@@ -1,6 +1,12 @@
 import { EventFragment } from 'ethers';
 import { misfitOf } from './argument-kinds.js';
-import { argumentReader, type EventArguments, topicCountOf, UndecodableLog } from './argument-reader.js';
+import {
+  argumentName,
+  argumentReader,
+  type EventArguments,
+  topicCountOf,
+  UndecodableLog,
+} from './argument-reader.js';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
 import {
   type Column,
@@ -164,7 +170,7 @@ function assertColumns(
     const fail = (what: string) => new Error(`${declaration.name}: column ${column.property} ${what}`);
     assertName(declaration.name, column, columns, fail);
     if (declaration.columns[column.property]!.from) continue;
-    const argument = fragment.inputs.find((input) => input.name === column.property);
+    const argument = fragment.inputs.find((input, i) => argumentName(input, i) === column.property);
     if (!argument) throw fail('names no argument of the event; give it a "from"');
     const misfit = misfitOf(column, argument);
     if (misfit) throw fail(misfit);
