@@ -14,7 +14,7 @@ export interface FragmentArgument {
 }
 
 /** Names of fields that every event has beside its columns, and of what stands beside them in filters. */
-const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args'];
+const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args', 'bucket', 'count'];
 
 /**
  * Reads a human-readable ABI fragment: `event Transfer(address indexed from, address indexed to, uint256 value)`.
