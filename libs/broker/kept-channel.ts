@@ -68,7 +68,7 @@ export class KeptChannel<C extends Channel> {
 
   /** Closes a channel of its own accord; another is opened. */
   renew(channel: C): void {
-    if (this.#alive !== channel) return;
+    if (this.#alive !== channel || this.#renewed) return;
     this.#renewed = true;
     this.#shut(channel);
   }
