@@ -92,17 +92,30 @@ function sameSources(a: readonly StatedSource[], b: readonly StatedSource[]): bo
 }
 
 /**
- * `last_processed_block` = the lowest, over the chain's wanted sources, of the upper end of the part without holes that
- * begins at the source's start block; null while there is none. The caller holds the chain rows' locks.
+ * `last_processed_block` = the lowest, over the chain's wanted sources that count, of the upper end of the part without holes that
+ * begins where each counts from; null while there is none. The caller holds the locks of the sources and of the chain rows.
+ *
+ * A source counts from its start block as soon as that doesn't take the chain's value back: the first ones of a chain at once, one
+ * that is added later, or whose start block is lowered, when what it lacks is stored.
  */
 export async function updateLastProcessed(tx: SqlExecutor, chainIds: readonly number[]): Promise<void> {
   await sql`
+    update source s set counted_from = s.start_block
+    where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null and s.counted_from is distinct from s.start_block
+      and ${endOfPart('s', 'start_block')} >= coalesce(${endOfPart('s', 'counted_from')},
+        (select min(${endOfPart('o', 'counted_from')}) from source o where o.chain_id = s.chain_id and o.retired_at is null),
+        s.start_block - 1)`.execute(tx);
+  await sql`
     update chain c set last_processed_block = p.block
     from (
-      select s.chain_id, nullif(min(coalesce(
-          (select upper(r) - 1 from unnest(s.coverage) r where r @> s.start_block), s.start_block - 1)),
-        min(s.start_block) - 1) as block
+      select s.chain_id, nullif(min(${endOfPart('s', 'counted_from')}), min(s.counted_from) - 1) as block
       from source s where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null
       group by s.chain_id) p
     where c.chain_id = p.chain_id and c.last_processed_block is distinct from p.block`.execute(tx);
+}
+
+/** Last block of a source's part without holes that begins at a column's block: the one before where that isn't stored; null: of none. */
+function endOfPart(source: string, from: 'start_block' | 'counted_from') {
+  const [coverage, first] = [sql.ref(`${source}.coverage`), sql.ref(`${source}.${from}`)];
+  return sql`coalesce((select upper(r) - 1 from unnest(${coverage}) r where r @> ${first}), ${first} - 1)`;
 }
