@@ -31,8 +31,6 @@ export class Worker {
   private readonly consumers: Consumer[] = [];
   private readonly endMeasuring: () => void;
   private readonly left: LeftMessages;
-  /** By chain: the term of which a statement was given up, so that all later ones of it are void. */
-  private readonly lostTerms = new Map<number, number>();
   /** Id of the database's ledger; statements made for another database are void. */
   private ledger = '';
 
@@ -93,21 +91,17 @@ export class Worker {
 
   /**
    * The next worker in line may know the event. Who gets news for the second time gives them up: the one after may not know it
-   * either, and news of other chains wait behind them. Their leader says them again.
+   * either, and news of other chains wait behind them. Their leader says them again; by then the lane is another worker's.
    */
   private leaveNews(queue: string, delivery: Delivery, unknown: UnknownEvents): boolean {
-    const { chainId, term } = delivery.statement as NewsStatement;
     this.left.note(queue, unknown.events);
     workerMetrics.statements.inc({ lane: 'live', outcome: 'left' });
-    const followsLost = this.lostTerms.get(chainId) === term;
-    if (!followsLost && !delivery.redelivered) {
-      delivery.passOn();
-      return true;
+    if (delivery.redelivered) {
+      delivery.giveUp();
+      return false;
     }
-    this.lostTerms.set(chainId, term);
-    if (followsLost) delivery.ack();
-    else delivery.giveUp();
-    return false;
+    delivery.passOn();
+    return true;
   }
 
   /** Events without a folder are declared while the process runs: what isn't known is looked up before it is left. */

@@ -79,7 +79,7 @@ export class RabbitConsumer implements Consumer {
           await channel.prefetch(prefetch);
           await channel.consume(queue, (message) => consumer.#receive(channel, message));
         },
-        lost: () => consumer.#lost(),
+        lost: (_, channel) => consumer.#lost(channel),
       },
       parts.logger,
     );
@@ -110,7 +110,7 @@ export class RabbitConsumer implements Consumer {
         { queue: this.#queue },
         'the broker cancelled a consumer, it will consume anew',
       );
-      this.#lost();
+      this.#lost(channel);
       setTimeout(() => this.#renew(channel), REDECLARE_AFTER_MS).unref();
       return;
     }
@@ -138,12 +138,13 @@ export class RabbitConsumer implements Consumer {
   }
 
   #renew(channel: Channel): void {
-    if (this.#channel === channel) this.#lost();
+    this.#lost(channel);
     // the first messages come before the channel counts as open
     void this.#kept.promise.then((kept) => kept.renew(channel));
   }
 
-  #lost(): void {
+  #lost(channel: Channel): void {
+    if (this.#channel !== channel) return;
     this.#channel = undefined;
     this.#handout.drop();
   }
