@@ -95,22 +95,20 @@ function sameSources(a: readonly StatedSource[], b: readonly StatedSource[]): bo
  * `last_processed_block` = the lowest, over the chain's wanted sources that count, of the upper end of the part without holes that
  * begins where each counts from; null while there is none. The caller holds the locks of the sources and of the chain rows.
  *
- * A source counts from its start block as soon as that doesn't take the chain's value back: the first ones of a chain at once, one
- * that is added later, or whose start block is lowered, when what it lacks is stored.
+ * A source counts from its start block as soon as that doesn't take the chain's value back: the first ones of a chain at once; one
+ * that is added later, or whose start block is lowered, when enough of what it lacks is stored.
  */
 export async function updateLastProcessed(tx: SqlExecutor, chainIds: readonly number[]): Promise<void> {
+  const processed = sql`
+    select s.chain_id, nullif(min(${endOfPart('s', 'counted_from')}), min(s.counted_from) - 1) as block
+    from source s where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null
+    group by s.chain_id`;
   await sql`
-    update source s set counted_from = s.start_block
-    where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null and s.counted_from is distinct from s.start_block
-      and ${endOfPart('s', 'start_block')} >= coalesce(${endOfPart('s', 'counted_from')},
-        (select min(${endOfPart('o', 'counted_from')}) from source o where o.chain_id = s.chain_id and o.retired_at is null),
-        s.start_block - 1)`.execute(tx);
+    update source w set counted_from = w.start_block from (${processed}) p
+    where w.chain_id = p.chain_id and w.retired_at is null and w.counted_from is distinct from w.start_block
+      and (p.block is null or ${endOfPart('w', 'start_block')} >= p.block)`.execute(tx);
   await sql`
-    update chain c set last_processed_block = p.block
-    from (
-      select s.chain_id, nullif(min(${endOfPart('s', 'counted_from')}), min(s.counted_from) - 1) as block
-      from source s where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null
-      group by s.chain_id) p
+    update chain c set last_processed_block = p.block from (${processed}) p
     where c.chain_id = p.chain_id and c.last_processed_block is distinct from p.block`.execute(tx);
 }
 
