@@ -139,6 +139,10 @@ function metrics(): string {
           'a contract emits what the event type does not expect',
         ],
         ['`event_monitor_queue_messages{queue="history"}` grows for 10 min', 'too few workers'],
+        [
+          '`increase(event_monitor_statements_total{outcome="left"}[10m]) > 0`',
+          'a worker does not know an event that is followed: an older version, [update it](scaling.md#workers-of-two-versions)',
+        ],
       ],
     ),
   ].join('\n\n')}\n`;

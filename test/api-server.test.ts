@@ -175,7 +175,10 @@ test('a taken port is told with what to do', async () => {
 const chainQuery = `query ($id: SafeInt!) { chain(id: $id) {
   id name state reason head finalized lastProcessedBlock lagBlocks isLed undecodableLogs explorer { url }
   backfill { blocksWanted blocksStored progress etaSeconds }
-  sources { address event startBlock liveFrom coverage { from to } }
+  sources {
+    address event state retiredAt startBlock liveFrom coverage { from to } lastProcessedBlock countedFrom
+    backfill { blocksWanted blocksStored progress etaSeconds }
+  }
 } }`;
 
 test('a chain shows its state, its lag, and how far each source is stored', async () => {
@@ -216,12 +219,17 @@ test('a chain shows its state, its lag, and how far each source is stored', asyn
       {
         address: ADDRESS,
         event: 'SocketBridge',
+        state: 'filling',
+        retiredAt: null,
         startBlock: 1,
         liveFrom: 20,
         coverage: [
           { from: 1, to: 5 },
           { from: 20, to: 21 },
         ],
+        lastProcessedBlock: 5,
+        countedFrom: 1,
+        backfill: { blocksWanted: 20, blocksStored: 6, progress: 0.3, etaSeconds: null },
       },
     ],
   });

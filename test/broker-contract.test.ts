@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BrokerUnavailable, LIVE_QUEUES, liveLaneOf } from '#libs/broker/broker.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BrokerUnavailable, type Delivery, LIVE_QUEUES, liveLaneOf } from '#libs/broker/broker.js';
 import {
   ackingInbox,
   type BrokerBench,
+  DELAYED,
   eventually,
   HISTORY,
   history,
@@ -24,7 +25,10 @@ describe.each([
   beforeEach(async () => {
     bench = await open();
   });
-  afterEach(() => bench.end());
+  afterEach(async () => {
+    vi.useRealTimers();
+    await bench.end();
+  });
 
   const publishHistory = (numbers: number[]) =>
     Promise.all(numbers.map((n) => bench.broker.publish(HISTORY, history(n))));
@@ -190,6 +194,108 @@ describe.each([
         .map((n) => `b${n}`),
     ]);
     expect(second.deliveries.slice(0, 5).every((delivery) => delivery.redelivered)).toBe(true);
+  });
+
+  it('brings history that was passed on back after a while, as new and to whoever consumes it; the others go on meanwhile', async () => {
+    await publishHistory(upTo(4));
+    const unable = new Inbox((delivery) =>
+      numberOf(delivery.statement) === 2 ? delivery.passOn() : delivery.ack(),
+    );
+    const consumer = await bench.broker.consume(HISTORY, 1, unable.handler);
+    await unable.until(4);
+    expect(unable.numbers).toEqual(upTo(4));
+    await eventually(async () => expect(await bench.broker.depth(DELAYED)).toBe(1));
+    expect(await bench.broker.depth(HISTORY)).toBe(0);
+    // twice around, and back to one that can use it
+    await unable.until(5);
+    await eventually(async () => expect(await bench.broker.depth(DELAYED)).toBe(1));
+    await consumer.stop();
+    const able = ackingInbox();
+    await (await bench.another()).consume(HISTORY, 1, able.handler);
+    await able.until(1);
+    expect(able.deliveries[0]).toMatchObject({ statement: history(2), redelivered: false });
+    await eventually(async () => expect(await bench.broker.depth(DELAYED)).toBe(0));
+    expect(await bench.broker.deadLetters(1)).toEqual([]);
+  });
+
+  it('forgets history that nobody could use for ten minutes: whoever said it finds it missing', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    const inbox = new Inbox((delivery) => delivery.passOn());
+    const consumer = await bench.broker.consume(HISTORY, 1, inbox.handler);
+    await publishHistory([1]);
+    await eventually(async () => expect(await bench.broker.depth(DELAYED)).toBe(1));
+    vi.advanceTimersByTime(550_000);
+    await inbox.until(2);
+    await eventually(async () => expect(await bench.broker.depth(DELAYED)).toBe(1));
+    vi.advanceTimersByTime(60_000);
+    await inbox.until(3);
+    await consumer.stop();
+    await eventually(async () => expect(await bench.broker.consumers(HISTORY)).toBe(0));
+    const depths = [HISTORY, DELAYED].map((queue) => bench.broker.depth(queue));
+    expect(await Promise.all(depths)).toEqual([0, 0]);
+    expect(await bench.broker.deadLetters(1)).toEqual([]);
+  });
+
+  it('hands news that were passed on to the next in line, with all that is behind them and in order', async () => {
+    const order: string[] = [];
+    const inboxOf = (name: string, settle: (delivery: Delivery, n: number) => void) =>
+      new Inbox((delivery) => {
+        const n = numberOf(delivery.statement);
+        order.push(`${name}${n}`);
+        settle(delivery, n);
+      });
+    const unable = inboxOf('a', (delivery, n) => (n === 4 ? delivery.passOn() : delivery.ack()));
+    const able = inboxOf('b', (delivery, n) => n < 8 && delivery.ack());
+    const next = await bench.another();
+    const first = await bench.broker.consume(LIVE, 1, unable.handler);
+    const second = await next.consume(LIVE, 5, able.handler);
+    await publishNews(upTo(20));
+    await able.until(9);
+    expect(order).toEqual([
+      ...upTo(4).map((n) => `a${n}`),
+      ...upTo(12)
+        .slice(3)
+        .map((n) => `b${n}`),
+    ]);
+    expect(able.deliveries[0]!.redelivered).toBe(true);
+    // the first one is in line again
+    await second.stop();
+    await unable.until(17);
+    expect(unable.numbers.slice(4)).toEqual(upTo(20).slice(7));
+    await first.stop();
+    expect(await bench.broker.deadLetters(1)).toEqual([]);
+  });
+
+  it('gives news that a consumer alone passes on to it again, marked, and goes on with what it gives up', async () => {
+    await publishNews(upTo(6));
+    const inbox = new Inbox((delivery) => {
+      if (numberOf(delivery.statement) % 2) delivery.ack();
+      else if (delivery.redelivered) delivery.giveUp();
+      else delivery.passOn();
+    });
+    await bench.broker.consume(LIVE, 1, inbox.handler);
+    await inbox.until(9);
+    expect(inbox.numbers).toEqual([1, 2, 2, 3, 4, 4, 5, 6, 6]);
+    await eventually(async () => expect(await bench.broker.depth(LIVE)).toBe(0));
+    expect(await bench.broker.deadLetters(1)).toEqual([]);
+  });
+
+  it('lets the next consumer have a lane whose news were given up once nothing of it is held, in order', async () => {
+    await publishNews(upTo(3));
+    const unable = new Inbox();
+    await bench.broker.consume(LIVE, 5, unable.handler);
+    await unable.until(3);
+    unable.deliveries[0]!.giveUp();
+    const able = ackingInbox();
+    await (await bench.another()).consume(LIVE, 5, able.handler);
+    await publishNews([4]);
+    await unable.until(4);
+    expect(able.numbers).toEqual([]);
+    for (const delivery of unable.deliveries) delivery.ack();
+    await publishNews([5, 6]);
+    await able.until(2);
+    expect(able.numbers).toEqual([5, 6]);
+    expect(unable.numbers).toEqual(upTo(4));
   });
 
   it('keeps the lanes apart', async () => {

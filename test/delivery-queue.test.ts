@@ -9,8 +9,11 @@ import { until } from './services/until.js';
 const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const badData = Object.assign(new Error('invalid byte sequence'), { code: '22021' });
 
-/** Deliveries by name, a queue that stores them as `store` says, and what becomes of each, in order. */
-function queueOf(store: (names: readonly string[]) => Promise<void>) {
+/**
+ * Deliveries by name, a queue that stores them as `store` says, and what becomes of each, in order.
+ * @param isOrdered whether what is behind one that is left goes back with it.
+ */
+function queueOf(store: (names: readonly string[]) => Promise<void>, isOrdered = false) {
   const happened: string[] = [];
   const nameOf = new Map<Delivery, string>();
   const queue = new DeliveryQueue(
@@ -21,8 +24,10 @@ function queueOf(store: (names: readonly string[]) => Promise<void>) {
         await store(group.map((delivery) => nameOf.get(delivery)!));
         happened.push(`stored ${group.map((delivery) => nameOf.get(delivery)).join()}`);
       },
-      leave: (delivery, { events }) =>
-        void happened.push(`left ${nameOf.get(delivery)} with ${events.join()}`),
+      leave(delivery, { events }) {
+        happened.push(`left ${nameOf.get(delivery)} with ${events.join()}`);
+        return isOrdered;
+      },
     },
     pino({ level: 'silent' }),
   );
@@ -89,5 +94,18 @@ test('a message with an event that is not known here is left alone, and those ar
   for (const name of ['a', 'new', 'b']) push(name);
   await until('all', () => happened.length === 5);
   expect(happened).toEqual(['stored a', 'ack a', 'left new with NewEvent', 'stored b', 'ack b']);
+  await queue.stop();
+});
+
+test('where order counts, what is behind a message that is left is not stored: it goes back with it', async () => {
+  const store = async (names: readonly string[]) => {
+    if (names.includes('new')) throw new UnknownEvents(['NewEvent']);
+  };
+  const { queue, push, happened } = queueOf(store, true);
+  for (const name of ['a', 'new', 'b']) push(name);
+  await until('the first two', () => happened.length === 3);
+  push('c');
+  await until('what came later', () => happened.length === 5);
+  expect(happened).toEqual(['stored a', 'ack a', 'left new with NewEvent', 'stored c', 'ack c']);
   await queue.stop();
 });

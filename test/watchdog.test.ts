@@ -130,7 +130,7 @@ describe('a fetcher says in words why its chain does not progress, also in the s
 
   test('a worker that hangs', async () => {
     process.kill(worker.process.pid, 'SIGSTOP');
-    await expectTold(/no worker has stored .*: a worker consumes the queue and store nothing/, 'stuck', () =>
+    await expectTold(/no worker has stored .*: a worker consumes the queue and stores nothing/, 'stuck', () =>
       process.kill(worker.process.pid, 'SIGCONT'),
     );
   });

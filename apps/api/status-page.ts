@@ -25,7 +25,8 @@ export const statusPage = `<!doctype html>
 <form id="access" hidden><label>API key <input id="key" type="password" autocomplete="off" required></label> <button>Show</button></form>
 <main id="chains"></main>
 <script>
-const query = '{ chains { id name state reason head finalized lastProcessedBlock verifiedBlock lagBlocks lagSeconds undecodableLogs explorer { url } endpoints { host healthy reason } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';
+const query = '{ chains { id name state reason head finalized lastProcessedBlock verifiedBlock lagBlocks lagSeconds undecodableLogs explorer { url } endpoints { host healthy reason } sources { address event state backfill { progress etaSeconds } } backfill { blocksWanted blocksStored progress blocksPerSecond etaSeconds } } }';
+const percent = share => (Math.floor(share * 1000) / 10) + ' %';
 const number = n => n === null ? '–' : Math.round(n).toLocaleString('en');
 const duration = s => s === null ? '–' : s < 90 ? Math.round(s) + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : s < 129600 ? (s / 3600).toFixed(1) + ' h' : (s / 86400).toFixed(1) + ' days';
 const element = (name, text, className) => { const e = document.createElement(name); e.textContent = text; if (className) e.className = className; return e; };
@@ -34,16 +35,31 @@ function card(c) {
   title.append(element('span', c.name + ' '), element('span', c.state, c.state === 'following' ? 'following' : 'trouble'));
   title.firstChild.append(element('span', '(' + c.id + ')', 'dim'));
   const facts = { 'Head': number(c.head), 'Live lag': c.lagBlocks === null ? '–' : number(c.lagBlocks) + ' blocks', 'Newest data': c.lagSeconds === null ? '–' : duration(c.lagSeconds) + ' old',
-    'Finalized': number(c.finalized), 'Processed without holes to': number(c.lastProcessedBlock), 'Verified to': number(c.verifiedBlock), 'History': (Math.floor(b.progress * 1000) / 10) + ' %',
+    'Finalized': number(c.finalized), 'Processed without holes to': number(c.lastProcessedBlock), 'Verified to': number(c.verifiedBlock), 'History': percent(b.progress),
     'Rate': b.etaSeconds === 0 ? 'done' : b.blocksPerSecond === null ? '–' : number(b.blocksPerSecond) + ' blocks/s', 'History done in': b.etaSeconds === 0 ? 'done' : duration(b.etaSeconds), 'Undecodable logs': number(c.undecodableLogs) };
   for (const [name, value] of Object.entries(facts)) { const item = document.createElement('div'); item.append(element('dt', name), element('dd', value)); list.append(item); }
   article.append(title);
   if (c.reason) article.append(element('p', c.reason, 'trouble'));
   article.append(list);
   const bar = document.createElement('progress'); bar.max = 1; bar.value = b.progress; bar.setAttribute('aria-label', 'History of ' + c.name); article.append(bar);
+  article.append(element('h3', sourceCounts(c.sources)), filling(c.sources));
   if (c.endpoints.length) article.append(element('h3', 'RPC endpoints'), endpoints(c.endpoints));
   if (c.explorer) { const link = element('a', 'Explorer'); link.href = c.explorer.url; article.append(link); }
   return article;
+}
+function sourceCounts(all) {
+  const count = state => all.filter(s => s.state === state).length;
+  const more = ['filling', 'retired'].filter(count).map(state => ', ' + count(state) + ' ' + state);
+  return 'Contracts and events: ' + count('complete') + ' complete' + more.join('');
+}
+function filling(all) {
+  const list = document.createElement('ul');
+  for (const s of all.filter(s => s.state === 'filling')) {
+    const item = element('li', s.event + ' '), { progress, etaSeconds } = s.backfill;
+    item.append(element('span', s.address.slice(0, 6) + '…' + s.address.slice(-4), 'dim'), ' ' + percent(progress) + (etaSeconds === null ? '' : ', done in ' + duration(etaSeconds)));
+    list.append(item);
+  }
+  return list;
 }
 function endpoints(all) {
   const list = document.createElement('ul');

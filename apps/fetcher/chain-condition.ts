@@ -47,6 +47,7 @@ export class ChainCondition {
   private everFollowed = false;
   private readonly outage: OutageLog;
   private readonly historyOutage: OutageLog;
+  private readonly settingsOutage: OutageLog;
   private readonly labels: { readonly chain_id: number };
 
   constructor(
@@ -57,6 +58,7 @@ export class ChainCondition {
     this.stalls = new StallWatch(patience);
     this.outage = new OutageLog(logger, 'following');
     this.historyOutage = new OutageLog(logger, 'the history goes on');
+    this.settingsOutage = new OutageLog(logger, 'the leading fetcher has the same settings');
     this.labels = { chain_id: chainId };
     this.leads(false);
   }
@@ -128,10 +130,15 @@ export class ChainCondition {
     this.stalls = new StallWatch(this.patience);
   }
 
-  /** Another process leads the chain. */
-  standsBy(): void {
+  /** Another process leads the chain. @param otherwise what this one would follow otherwise, in words; null: nothing. */
+  standsBy(otherwise: string | null): void {
     if (!this.standing) this.logger.info('standing by: another fetcher leads');
     this.standing = true;
+    if (otherwise === null) this.settingsOutage.ended();
+    else
+      this.settingsOutage.failed(
+        `the leading fetcher has other settings, and whoever leads decides; this one would follow ${otherwise}`,
+      );
   }
 
   /** Whether this process leads the chain. */

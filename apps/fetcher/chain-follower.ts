@@ -20,6 +20,7 @@ import type { ChainCondition } from './chain-condition.js';
 import { HistoryLane } from './history-lane.js';
 import { Lead } from './lead.js';
 import type { NewsLane, Step } from './news-lane.js';
+import { otherSettings } from './other-settings.js';
 import type { Sharing } from './sharing.js';
 
 /** How often the lease is renewed, and a standby looks whether it is free. */
@@ -113,7 +114,8 @@ export class ChainFollower {
   }
 
   private async standBy(stop: AbortSignal): Promise<TermEnd> {
-    this.parts.condition.standsBy();
+    const { database, config, sources, condition } = this.parts;
+    condition.standsBy(otherSettings(sources, await readSources(database.statements, config.chainId)));
     await pause(RENEW_MS, stop);
     return 'lost';
   }

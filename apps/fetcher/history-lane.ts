@@ -110,8 +110,10 @@ export class HistoryLane {
   private async lookAtQueue(): Promise<void> {
     if (performance.now() - this.looked.at < LOOK_MS) return;
     this.looked = { at: performance.now(), empty: false };
-    const depth = await this.parts.broker.depth({ lane: 'history' }).catch(() => null);
-    this.looked = { ...this.looked, empty: depth === 0 };
+    // what a worker passed on is not lost
+    const queues = [{ lane: 'history' }, { lane: 'delayed' }] as const;
+    const depths = await Promise.all(queues.map((queue) => this.parts.broker.depth(queue))).catch(() => null);
+    this.looked = { ...this.looked, empty: depths?.every((depth) => depth === 0) ?? false };
   }
 
   private async fly(lead: Lead, range: PlannedRange): Promise<void> {

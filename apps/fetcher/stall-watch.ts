@@ -21,6 +21,8 @@ export class StallWatch {
   private final: { block: number | null; since: number; head: number | null } | null = null;
   /** Of the two queues that the chain's statements go to; null: the broker didn't say. */
   private consumers: { news: number | null; history: number | null } = { news: null, history: null };
+  /** Messages of history, of whichever chain, that workers passed on. */
+  private passedOn = 0;
 
   constructor(private readonly patience: StallPatience) {}
 
@@ -58,25 +60,36 @@ export class StallWatch {
     this.final = { block, since: performance.now(), head: this.head };
   }
 
-  /** Where statements have waited too long: asks the broker whether anybody consumes them. */
-  async lookForWorkers(broker: Pick<Broker, 'consumers'>, chainId: number): Promise<void> {
+  /** Where statements have waited too long: asks the broker whether anybody consumes them, and whether workers pass them on. */
+  async lookForWorkers(broker: Pick<Broker, 'consumers' | 'depth'>, chainId: number): Promise<void> {
     if (!this.newsStand && !this.historyStands) return;
     const count = (lane: Lane) => broker.consumers(lane).catch(() => null);
-    const [news, history] = await Promise.all([count(liveLaneOf(chainId)), count({ lane: 'history' })]);
+    const [news, history, passedOn] = await Promise.all([
+      count(liveLaneOf(chainId)),
+      count({ lane: 'history' }),
+      broker.depth({ lane: 'delayed' }).catch(() => 0),
+    ]);
     this.consumers = { news, history };
+    this.passedOn = passedOn;
   }
 
   /** What stands still and what it waits for, in words; null while all moves. */
   get problem(): string | null {
     if (this.newsStand) {
       const waited = secondsSince(this.newsSince!);
-      return `no worker has stored a statement for ${waited} s, ${this.unapplied} wait: ${workers(this.consumers.news)}`;
+      return `no worker has stored a statement for ${waited} s, ${this.unapplied} wait: ${workers(this.consumers.news)}${this.passedOnWords}`;
     }
     if (this.historyStands) {
       const { ranges, since } = this.history;
-      return `the history stands: ${ranges} published ranges, none of them stored for ${secondsSince(since!)} s: ${workers(this.consumers.history)}`;
+      return `the history stands: ${ranges} published ranges, none of them stored for ${secondsSince(since!)} s: ${workers(this.consumers.history)}${this.passedOnWords}`;
     }
     return this.finalityStands ? this.finalityWords() : null;
+  }
+
+  private get passedOnWords(): string {
+    return this.passedOn
+      ? `; ${this.passedOn} messages of history wait for a worker that knows their event`
+      : '';
   }
 
   private get newsStand(): boolean {
@@ -114,5 +127,9 @@ function secondsSince(moment: number): number {
 function workers(consumers: number | null): string {
   if (consumers === null) return 'is a worker running?';
   if (!consumers) return 'no worker consumes the queue, is one running?';
-  return `${consumers === 1 ? 'a worker consumes' : `${consumers} workers consume`} the queue and store nothing, see their logs and /readyz`;
+  const who =
+    consumers === 1
+      ? 'a worker consumes the queue and stores'
+      : `${consumers} workers consume the queue and store`;
+  return `${who} nothing: do they know its events? See their logs and /readyz`;
 }

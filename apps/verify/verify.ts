@@ -96,7 +96,8 @@ async function sayVerified(
   findings: Findings,
 ): Promise<void> {
   const status = (await chainStatuses(database.statements)).find((chain) => chain.chainId === chainId);
-  for (const { address, event, verifiedBlock } of status?.sources ?? []) {
+  const followed = status?.sources.filter((source) => source.retiredAt === null) ?? [];
+  for (const { address, event, verifiedBlock } of followed) {
     const words =
       verifiedBlock === null
         ? 'not verified from its start block on'

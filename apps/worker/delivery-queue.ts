@@ -9,15 +9,18 @@ const RETRY_FIRST_MS = 250;
 const RETRY_LAST_MS = 5_000;
 
 /** How a queue's deliveries are stored. */
-export interface Lane {
+export interface StoringLane {
   /** Name for the log. */
   readonly name: string;
   /** How many of the waiting deliveries, from the first on, go into the next transaction (at least 1). */
   groupSize(waiting: readonly Delivery[]): number;
   /** Stores the group in one transaction; when it resolves, the group is committed. */
   store(group: readonly Delivery[]): Promise<void>;
-  /** Does away with a delivery whose events this worker doesn't know. */
-  leave(delivery: Delivery, unknown: UnknownEvents): void;
+  /**
+   * Leaves a delivery whose events this worker doesn't know to other workers.
+   * @returns whether all that is behind it goes back to the queue along with it.
+   */
+  leave(delivery: Delivery, unknown: UnknownEvents): boolean;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface Lane {
  *   void (stale, duplicate, other ledger) → ack
  *   database away, contended, or unsure  → held and tried again; never nacked, since a quorum queue's delivery limit would
  *                                          throw good messages away
- *   of an event that isn't known here     → alone: left (see `Lane.leave`); in a group: the group is tried one by one
+ *   of an event that isn't known here     → alone: left (see `StoringLane.leave`); in a group: the group is tried one by one
  *   can never be stored (data error)     → alone: reject with the reason; in a group: the group is tried one by one
  */
 export class DeliveryQueue {
@@ -43,7 +46,7 @@ export class DeliveryQueue {
   private readonly outage: OutageLog;
 
   constructor(
-    private readonly lane: Lane,
+    private readonly lane: StoringLane,
     private readonly logger: Logger,
   ) {
     this.outage = new OutageLog(logger, `${lane.name}: storing again`);
@@ -85,13 +88,14 @@ export class DeliveryQueue {
     }
   }
 
-  private async storeGroup(group: readonly Delivery[]): Promise<void> {
+  /** @returns false when what is behind the group went back to the queue. */
+  private async storeGroup(group: readonly Delivery[]): Promise<boolean> {
     for (let wait = RETRY_FIRST_MS; !this.stopped; wait = Math.min(wait * 2, RETRY_LAST_MS)) {
       try {
         await this.lane.store(group);
         for (const delivery of group) delivery.ack();
         this.settled();
-        return;
+        return true;
       } catch (error) {
         if (error instanceof UnknownEvents || isPermanent(error)) {
           if (group.length > 1) return this.storeOneByOne(group);
@@ -106,15 +110,22 @@ export class DeliveryQueue {
       }
       await this.pause(wait);
     }
+    return true;
   }
 
-  private giveUp(delivery: Delivery, error: unknown): void {
-    if (error instanceof UnknownEvents) return this.lane.leave(delivery, error);
+  /** @returns as `storeGroup`. */
+  private giveUp(delivery: Delivery, error: unknown): boolean {
+    if (error instanceof UnknownEvents) {
+      const allGoBack = this.lane.leave(delivery, error);
+      if (allGoBack) this.waiting.length = 0;
+      return !allGoBack;
+    }
     this.logger.error(
       { err: error },
       `${this.lane.name}: a message can't be stored, it goes to the dead-letter queue`,
     );
     delivery.reject(`can't be stored: ${(error as Error).message}`);
+    return true;
   }
 
   private settled(): void {
@@ -123,8 +134,9 @@ export class DeliveryQueue {
     this.outage.ended();
   }
 
-  private async storeOneByOne(group: readonly Delivery[]): Promise<void> {
-    for (const delivery of group) await this.storeGroup([delivery]);
+  private async storeOneByOne(group: readonly Delivery[]): Promise<boolean> {
+    for (const delivery of group) if (!(await this.storeGroup([delivery]))) return false;
+    return true;
   }
 
   private pause(ms: number): Promise<void> {

@@ -1,4 +1,11 @@
-import { type Broker, type Consumer, type Delivery, LIVE_QUEUES } from '#libs/broker/broker.js';
+import {
+  type Broker,
+  type Consumer,
+  type Delivery,
+  type Lane,
+  LIVE_QUEUES,
+  shortName,
+} from '#libs/broker/broker.js';
 import type { FinalStatement, NewsStatement, Statement } from '#libs/broker/messages.js';
 import { applyNews, type DecodedNews } from '#libs/database/apply-news.js';
 import type { Database } from '#libs/database/database.js';
@@ -8,7 +15,8 @@ import { ledgerId } from '#libs/database/ledger.js';
 import { type DecodedFinal, storeHistory } from '#libs/database/store-history.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { workerMetrics } from '#libs/telemetry/metrics.js';
-import { DeliveryQueue } from './delivery-queue.js';
+import { DeliveryQueue, type StoringLane } from './delivery-queue.js';
+import { LeftMessages } from './left-messages.js';
 import { measureNews, measureQueues, measureStored, timed } from './worker-metrics.js';
 
 /** Messages in a worker's hands per queue; with messages of 1 MB at most this bounds its memory. */
@@ -22,6 +30,7 @@ export class Worker {
   private readonly queues: DeliveryQueue[] = [];
   private readonly consumers: Consumer[] = [];
   private readonly endMeasuring: () => void;
+  private readonly left: LeftMessages;
   /** Id of the database's ledger; statements made for another database are void. */
   private ledger = '';
 
@@ -31,30 +40,24 @@ export class Worker {
     private readonly logger: Logger,
   ) {
     this.endMeasuring = measureQueues(broker);
+    this.left = new LeftMessages(logger, () => database.events.all.map((event) => event.name));
   }
 
   /** Starts consuming both lanes. */
   static async start(parts: { database: Database; broker: Broker; logger: Logger }): Promise<Worker> {
     const worker = new Worker(parts.database, parts.broker, parts.logger);
-    const history = worker.queue({
-      name: 'history',
+    await worker.consume({ lane: 'history' }, HISTORY_PREFETCH, {
       groupSize: (waiting) => countWithin(waiting, GROUP_BYTES),
       store: (group) => worker.storeHistory(group),
-      leave,
+      leave: (delivery, unknown) => worker.leaveHistory(delivery, unknown),
     });
-    worker.consumers.push(
-      await parts.broker.consume({ lane: 'history' }, HISTORY_PREFETCH, (d) => history.push(d)),
-    );
     for (let index = 0; index < LIVE_QUEUES; index++) {
-      const live = worker.queue({
-        name: `live.${index}`,
+      const lane = { lane: 'live', index } as const;
+      await worker.consume(lane, LIVE_PREFETCH, {
         groupSize: (waiting) => countWithin(ofFirstChain(waiting), GROUP_BYTES),
         store: (group) => worker.storeNews(group),
-        leave,
+        leave: (delivery, unknown) => worker.leaveNews(shortName(lane), delivery, unknown),
       });
-      worker.consumers.push(
-        await parts.broker.consume({ lane: 'live', index }, LIVE_PREFETCH, (d) => live.push(d)),
-      );
     }
     return worker;
   }
@@ -68,17 +71,40 @@ export class Worker {
 
   /** Which queues hold messages that were not stored for this long, and why, in words; null while all is well. */
   problem(patienceMs: number): string | null {
-    const problems = this.queues.map((queue) => queue.problem(patienceMs)).filter((p) => p !== null);
-    return problems.length ? problems.join('; ') : null;
+    const problems = [...this.queues.map((queue) => queue.problem(patienceMs)), this.left.problem];
+    const found = problems.filter((problem) => problem !== null);
+    return found.length ? found.join('; ') : null;
   }
 
-  private queue(lane: ConstructorParameters<typeof DeliveryQueue>[0]): DeliveryQueue {
-    const queue = new DeliveryQueue(lane, this.logger);
+  private async consume(lane: Lane, prefetch: number, how: Omit<StoringLane, 'name'>): Promise<void> {
+    const queue = new DeliveryQueue({ name: shortName(lane), ...how }, this.logger);
     this.queues.push(queue);
-    return queue;
+    this.consumers.push(await this.broker.consume(lane, prefetch, (delivery) => queue.push(delivery)));
   }
 
-  /** Events without a folder are declared while the process runs: what isn't known is looked up before it is given up. */
+  private leaveHistory(delivery: Delivery, unknown: UnknownEvents): boolean {
+    this.left.note('history', unknown.events);
+    workerMetrics.statements.inc({ lane: 'history', outcome: 'left' });
+    delivery.passOn();
+    return false;
+  }
+
+  /**
+   * The next worker in line may know the event. Who gets news for the second time gives them up: the one after may not know it
+   * either, and news of other chains wait behind them. Their leader says them again; by then the lane is another worker's.
+   */
+  private leaveNews(queue: string, delivery: Delivery, unknown: UnknownEvents): boolean {
+    this.left.note(queue, unknown.events);
+    workerMetrics.statements.inc({ lane: 'live', outcome: 'left' });
+    if (delivery.redelivered) {
+      delivery.giveUp();
+      return false;
+    }
+    delivery.passOn();
+    return true;
+  }
+
+  /** Events without a folder are declared while the process runs: what isn't known is looked up before it is left. */
   private async assertKnown(statements: readonly Statement[]): Promise<void> {
     const { events, statements: executor } = this.database;
     const unknown = () => [...new Set(statements.flatMap((s) => unknownEvents(events, s)))];
@@ -152,11 +178,6 @@ export class Worker {
     }
     return ours;
   }
-}
-
-/** To the dead-letter queue. */
-function leave(delivery: Delivery, { message }: UnknownEvents): void {
-  delivery.reject(message);
 }
 
 /** How many deliveries from the first on stay within a number of bytes; at least one. */

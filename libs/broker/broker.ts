@@ -3,21 +3,28 @@ import type { Statement } from './messages.js';
 /** The lanes of DESIGN §3.1: one queue for history, and for news a few queues that keep a chain's order. */
 export type Lane = { readonly lane: 'history' } | { readonly lane: 'live'; readonly index: number };
 
+/** History that was passed on: it comes back to the history queue after some seconds. */
+export type DelayedQueue = { readonly lane: 'delayed' };
+
 /** The dead-letter queue. */
 export type DeadQueue = { readonly lane: 'dead' };
+
+export type Queue = Lane | DelayedQueue | DeadQueue;
 
 /** Number of live queues; a chain's news go to queue (chain id modulo this). Changing it needs drained live queues. */
 export const LIVE_QUEUES = 4;
 
 /** Every queue of the monitor. */
-export const allQueues: readonly (Lane | DeadQueue)[] = [
+export const allQueues: readonly Queue[] = [
   { lane: 'history' },
+  { lane: 'delayed' },
   ...Array.from({ length: LIVE_QUEUES }, (_, index) => ({ lane: 'live', index }) as const),
   { lane: 'dead' },
 ];
 
-/** A queue's name without the installation's prefix: `history`, `live.3`, `dead`. */
-export function shortName(queue: Lane | DeadQueue): string {
+/** A queue's name without the installation's prefix: `history`, `history.delayed`, `live.3`, `dead`. */
+export function shortName(queue: Queue): string {
+  if (queue.lane === 'delayed') return 'history.delayed';
   return queue.lane === 'live' ? `live.${queue.index}` : queue.lane;
 }
 
@@ -26,17 +33,32 @@ export function liveLaneOf(chainId: number): Lane {
   return { lane: 'live', index: chainId % LIVE_QUEUES };
 }
 
-/** One message in a consumer's hand. Call `ack` or `reject` once; a delivery left alone goes back to the queue when the consumer stops. */
+/**
+ * One message in a consumer's hand. Settle it once, in one of four ways; a delivery left alone goes back to the queue when the
+ * consumer stops. All are no-ops when the connection that it came over is gone: it comes again.
+ */
 export interface Delivery {
   readonly statement: Statement;
   /** Size of the message body in bytes. */
   readonly bytes: number;
   /** True when the broker handed the message out before. */
   readonly redelivered: boolean;
-  /** The statement is stored or void: forget it. A no-op when the connection it came over is gone (it will come again). */
+  /** The statement is stored or void: forget it. */
   ack(): void;
   /** No worker will ever be able to use it: to the dead-letter queue, with the reason. */
   reject(reason: string): void;
+  /**
+   * This worker can't use it, another one may.
+   * History comes again after DELAY_MS, to whichever worker, until it has been passed on for PASSED_ON_AT_MOST_MS: then it is forgotten.
+   * News: this message, and all that the consumer holds of the lane, go back to the front of the queue, for the next consumer in
+   * line; this one waits behind the others from then on.
+   */
+  passOn(): void;
+  /**
+   * No worker seems to be able to use these news: forget them, so that those of other chains needn't wait. Who said them says them
+   * again. The next consumer in line gets the lane as soon as this one holds nothing of it, this one waits behind the others.
+   */
+  giveUp(): void;
 }
 
 export interface Consumer {
@@ -94,7 +116,7 @@ export interface Broker {
    */
   sortDeadLetters(visit: (letter: DeadLetter) => 'leave' | 'replay'): Promise<ReplayedLetters>;
   /** Number of messages that wait in a queue (not those handed out). */
-  depth(queue: Lane | DeadQueue): Promise<number>;
+  depth(queue: Queue): Promise<number>;
   /** Number of consumers, in all processes, that a lane's queue has. */
   consumers(lane: Lane): Promise<number>;
   /** True while the connection is up. */

@@ -8,16 +8,29 @@ export const DELIVERY_LIMIT = 20;
 /** Bytes that may wait in one queue. Beyond it publishing is refused: flow control failed, and the broker must not die of it. */
 export const QUEUE_MAX_BYTES = 2_000_000_000;
 
+/** How long history that was passed on is away. It costs each worker that can't use it a look every time. */
+export const DELAY_MS = 5_000;
+
+/**
+ * History that nobody can use is passed on for this long. Then its fetcher finds it missing and says it again: without this bound,
+ * what it says again meanwhile (ever more rarely) would pile up.
+ */
+export const PASSED_ON_AT_MOST_MS = 600_000;
+
 /** How long a stopped consumer waits for the acks of what its handler holds, unless the broker is told otherwise. */
 export const DEFAULT_STOP_GRACE_MS = 5_000;
 
-/** One message as a broker hands it out, with the two ways to settle it. */
+/** One message as a broker hands it out, with the ways to settle it. Its promises never reject. */
 export interface RawDelivery {
   readonly body: Buffer;
   readonly redelivered: boolean;
   ack(): void;
-  /** Resolves when the dead-letter queue has it, or nothing can be done any more. Never rejects. */
+  /** Resolves when the dead-letter queue has it, or nothing can be done any more. */
   reject(reason: string): Promise<void>;
+  /** Resolves when it is back, or in the queue for delayed history, or nothing can be done any more. */
+  passOn(): Promise<void>;
+  /** Lets the next consumer have the lane once this one holds nothing. */
+  stepAside(): void;
 }
 
 /**
@@ -69,6 +82,15 @@ export class Handout {
     this.#emptied?.();
   }
 
+  /** Calls `then` as soon as nothing is held any more, unless `stop` comes before. */
+  whenEmpty(then: () => void): void {
+    if (this.#stopped) return;
+    this.#emptied = () => {
+      this.#emptied = undefined;
+      then();
+    };
+  }
+
   /** Calls the handler no more. Resolves when all it holds is settled or dropped, after `graceMs` at the latest. */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
@@ -95,6 +117,12 @@ export class Handout {
       redelivered: raw.redelivered,
       ack: () => once(() => this.#ack(raw)),
       reject: (reason) => once(() => void this.#reject(raw, reason)),
+      passOn: () => once(() => void this.#passOn(raw)),
+      giveUp: () =>
+        once(() => {
+          raw.stepAside();
+          this.#ack(raw);
+        }),
     };
   }
 
@@ -105,6 +133,11 @@ export class Handout {
 
   async #reject(raw: RawDelivery, reason: string): Promise<void> {
     await raw.reject(reason);
+    this.#release(raw);
+  }
+
+  async #passOn(raw: RawDelivery): Promise<void> {
+    await raw.passOn();
     this.#release(raw);
   }
 

@@ -4,15 +4,15 @@ import {
   BrokerUnavailable,
   type Consumer,
   type DeadLetter,
-  type DeadQueue,
   type Delivery,
   type Lane,
+  type Queue,
   type ReplayedLetters,
 } from './broker.js';
 import { deadLetter } from './dead-letter.js';
 import { DEFAULT_STOP_GRACE_MS, Handout } from './delivery.js';
 import { callListener } from './doorbell.js';
-import { InProcessQueue, type InProcessTaker } from './in-process-queue.js';
+import { InProcessQueue } from './in-process-queue.js';
 import { type Statement, serializeStatement } from './messages.js';
 import { DEFAULT_PREFIX, laneOfQueue, queueName } from './names.js';
 
@@ -107,8 +107,9 @@ export class InProcessBroker implements Broker {
     return { replayed, unplaced };
   }
 
-  async depth(queue: Lane | DeadQueue): Promise<number> {
+  async depth(queue: Queue): Promise<number> {
     this.#checkOpen();
+    if (queue.lane === 'delayed') return this.#queue({ lane: 'history' }).delayed;
     return queue.lane === 'dead' ? this.#dead.length : this.#queue(queue).depth;
   }
 
@@ -129,6 +130,7 @@ export class InProcessBroker implements Broker {
     this.#closed = true;
     this.#listeners.clear();
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
+    for (const queue of this.#queues.values()) queue.close();
   }
 
   #queue(lane: Lane): InProcessQueue {
@@ -156,7 +158,6 @@ export class InProcessBroker implements Broker {
 class InProcessConsumer implements Consumer {
   readonly #queue: InProcessQueue;
   readonly #handout: Handout;
-  readonly #taker: InProcessTaker;
   readonly #stopGraceMs: number;
   #leaving: Promise<void> | undefined;
 
@@ -170,11 +171,11 @@ class InProcessConsumer implements Consumer {
     this.#queue = queue;
     this.#stopGraceMs = stopGraceMs;
     this.#handout = new Handout(handler, logger.child({ queue: queue.name }));
-    this.#taker = queue.join(prefetch, this.#handout);
+    queue.join(prefetch, this.#handout);
   }
 
   async stop(): Promise<void> {
-    this.#leaving ??= this.#handout.stop(this.#stopGraceMs).then(() => this.#queue.leave(this.#taker));
+    this.#leaving ??= this.#handout.stop(this.#stopGraceMs).then(() => this.#queue.leave(this.#handout));
   }
 
   /** Leaves now: everything unsettled goes back. */

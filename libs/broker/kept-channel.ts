@@ -18,8 +18,8 @@ export interface ChannelRecipe<C extends Channel> {
   open(connection: RabbitConnection): Promise<C>;
   /** Declares, binds, consumes on a fresh channel, before anybody else uses it. */
   setup(channel: C): Promise<void>;
-  /** Called once for every channel that `setup` saw, when it is gone. */
-  lost?(reason: string): void;
+  /** Called once for every channel that `setup` saw, when it is gone; perhaps after the next one's `setup`. */
+  lost?(reason: string, channel: C): void;
 }
 
 /**
@@ -68,7 +68,7 @@ export class KeptChannel<C extends Channel> {
 
   /** Closes a channel of its own accord; another is opened. */
   renew(channel: C): void {
-    if (this.#alive !== channel) return;
+    if (this.#alive !== channel || this.#renewed) return;
     this.#renewed = true;
     this.#shut(channel);
   }
@@ -83,12 +83,12 @@ export class KeptChannel<C extends Channel> {
   async #keep(): Promise<void> {
     for (let attempt = 0; !this.#closed.signal.aborted; attempt++) {
       const since = performance.now();
-      const error = await this.#live();
+      const { error, wasRenewed } = await this.#live();
       if (!this.#everOpen && isHopeless(error)) {
         this.#closed.abort();
         this.#first.reject(hopeless(this.#recipe.purpose, error));
       }
-      if (performance.now() - since > SOUND_AFTER_MS) attempt = 0;
+      if (wasRenewed || performance.now() - since > SOUND_AFTER_MS) attempt = 0;
       await this.#pause(attempt);
     }
     this.#first.reject(
@@ -96,8 +96,8 @@ export class KeptChannel<C extends Channel> {
     );
   }
 
-  /** One channel's life. @returns why it ended. */
-  async #live(): Promise<Error> {
+  /** One channel's life. @returns why it ended, and whether that was asked for. */
+  async #live(): Promise<{ error: Error; wasRenewed: boolean }> {
     let reason = new Error('channel closed');
     try {
       const channel = await this.#recipe.open(this.#recipe.connection);
@@ -108,7 +108,7 @@ export class KeptChannel<C extends Channel> {
       channel.once('close', () => {
         this.#current = this.#alive = undefined;
         this.#reason = reason.message;
-        this.#recipe.lost?.(reason.message);
+        this.#recipe.lost?.(reason.message, channel);
         gone.resolve();
       });
       this.#alive = channel;
@@ -118,15 +118,15 @@ export class KeptChannel<C extends Channel> {
       reason = error as Error;
       this.#reason = reason.message;
     }
-    const asked = this.#renewed || this.#closed.signal.aborted;
+    const wasRenewed = this.#renewed;
     this.#renewed = false;
     // a lost connection takes all its channels along, and says so itself
-    if (!asked && this.#recipe.connection.connected) {
+    if (!wasRenewed && !this.#closed.signal.aborted && this.#recipe.connection.connected) {
       this.#outage.failed(
         `the channel for ${this.#recipe.purpose} is gone, another is opened: ${reason.message}`,
       );
     }
-    return reason;
+    return { error: reason, wasRenewed };
   }
 
   async #setUp(channel: C): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Channel, Options } from 'amqplib';
-import { type DeadQueue, type Lane, LIVE_QUEUES } from './broker.js';
-import { DELIVERY_LIMIT, QUEUE_MAX_BYTES } from './delivery.js';
+import { type Lane, LIVE_QUEUES, type Queue } from './broker.js';
+import { DELAY_MS, DELIVERY_LIMIT, QUEUE_MAX_BYTES } from './delivery.js';
 import { laneOfQueue, queueName } from './names.js';
 
 /** Dead letters kept for a human to look at; the oldest give way. Looking reads all of them. */
@@ -27,6 +27,7 @@ export const REDECLARE_AFTER_MS = 1_000;
 export class Topology {
   readonly dead: string;
   readonly doorbell: string;
+  readonly delayed: string;
   readonly #prefix: string;
 
   constructor(prefix: string) {
@@ -34,10 +35,11 @@ export class Topology {
     /** The dead-letter exchange and the one queue bound to it share this name. */
     this.dead = queueName(prefix, { lane: 'dead' });
     this.doorbell = `${prefix}.doorbell`;
+    this.delayed = queueName(prefix, { lane: 'delayed' });
   }
 
   /** A queue's name. */
-  queue(queue: Lane | DeadQueue): string {
+  queue(queue: Queue): string {
     return queueName(this.#prefix, queue);
   }
 
@@ -57,6 +59,7 @@ export class Topology {
     await channel.bindQueue(this.dead, this.dead, '');
     await channel.assertExchange(this.doorbell, 'fanout', { durable: true });
     await this.#declareLane(channel, { lane: 'history' });
+    await this.#declareDelayed(channel);
     for (let index = 0; index < LIVE_QUEUES; index++)
       await this.#declareLane(channel, { lane: 'live', index });
   }
@@ -76,16 +79,28 @@ export class Topology {
     };
     await channel.assertQueue(this.queue(lane), { durable: true, arguments: args });
   }
+
+  /** What expires in it is dead-lettered to the queue that it came from. */
+  async #declareDelayed(channel: Channel): Promise<void> {
+    const args = {
+      ...boundedArguments,
+      'x-message-ttl': DELAY_MS,
+      'x-dead-letter-exchange': '',
+      'x-dead-letter-routing-key': this.queue({ lane: 'history' }),
+    };
+    await channel.assertQueue(this.delayed, { durable: true, arguments: args });
+  }
 }
 
-const laneArguments = {
+const boundedArguments = {
   'x-queue-type': 'quorum',
-  'x-delivery-limit': DELIVERY_LIMIT,
   // at-least-once asks for reject-publish: a full queue must refuse, not drop
   'x-dead-letter-strategy': 'at-least-once',
   'x-overflow': 'reject-publish',
   'x-max-length-bytes': QUEUE_MAX_BYTES,
 };
+
+const laneArguments = { ...boundedArguments, 'x-delivery-limit': DELIVERY_LIMIT };
 
 // drop-head, not reject-publish: with at-least-once dead-lettering a dead-letter queue that refuses would make every other queue keep
 // its dead letters, and grow, until somebody empties it

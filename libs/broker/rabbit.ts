@@ -5,9 +5,9 @@ import {
   BrokerUnavailable,
   type Consumer,
   type DeadLetter,
-  type DeadQueue,
   type Delivery,
   type Lane,
+  type Queue,
   type ReplayedLetters,
 } from './broker.js';
 import { DEFAULT_STOP_GRACE_MS } from './delivery.js';
@@ -134,7 +134,7 @@ class RabbitBroker implements Broker {
     return this.#ask((connection) => sortDeadLetters({ connection, publisher, topology }, visit));
   }
 
-  async depth(queue: Lane | DeadQueue): Promise<number> {
+  async depth(queue: Queue): Promise<number> {
     return (await this.#look(queue)).messageCount;
   }
 
@@ -164,7 +164,7 @@ class RabbitBroker implements Broker {
     await Promise.all([publishing.close(), consuming.close()]);
   }
 
-  #look(queue: Lane | DeadQueue): Promise<{ messageCount: number; consumerCount: number }> {
+  #look(queue: Queue): Promise<{ messageCount: number; consumerCount: number }> {
     this.#checkOpen();
     return this.#ask(async (connection) => {
       const channel = await connection.model.createChannel();

@@ -4,7 +4,7 @@ import type { SqlExecutor } from './database.js';
 import { type BlockRanges, parseMultirange } from './entities/multirange-type.js';
 
 /** A source as the status shows it. */
-interface SourceStatus {
+export interface SourceStatus {
   readonly address: string;
   readonly event: string;
   readonly startBlock: number;
@@ -13,6 +13,10 @@ interface SourceStatus {
   readonly coverage: BlockRanges;
   /** Upper end of the verified part without holes from the start block; null: none. */
   readonly verifiedBlock: number | null;
+  /** First block of it that the chain's last processed block speaks of; null: it doesn't count yet. */
+  readonly countedFrom: number | null;
+  /** When the leader no longer wanted it; null: it is followed. */
+  readonly retiredAt: Date | null;
 }
 
 /** Everything the database knows about how a chain is doing. */
@@ -39,6 +43,7 @@ export interface ChainStatus {
   readonly undecodable: number;
   /** Logs that claim the key of a row in another block. */
   readonly conflicting: number;
+  /** Those that are followed first, then those that were. */
   readonly sources: readonly SourceStatus[];
 }
 
@@ -55,8 +60,9 @@ export async function chainStatuses(executor: SqlExecutor): Promise<ChainStatus[
         order by number desc limit 1) newest on true
     order by c.chain_id`.execute(executor);
   const sources = await sql<Record<string, string | null>>`
-    select chain_id, '0x' || encode(address, 'hex') as address, event, start_block, live_from, verified_block, coverage::text as coverage
-    from source where retired_at is null order by id`.execute(executor);
+    select chain_id, '0x' || encode(address, 'hex') as address, event, start_block, live_from, verified_block,
+      counted_from, retired_at::text as retired_at, coverage::text as coverage
+    from source order by retired_at desc nulls first, id`.execute(executor);
   return chains.rows.map((row) => ({
     chainId: Number(row.chain_id),
     name: String(row.name),
@@ -86,6 +92,8 @@ function sourceOf(row: Record<string, string | null>): SourceStatus {
     liveFrom: orNull(row.live_from),
     coverage: parseMultirange(row.coverage!),
     verifiedBlock: orNull(row.verified_block),
+    countedFrom: orNull(row.counted_from),
+    retiredAt: row.retired_at ? new Date(row.retired_at) : null,
   };
 }
 

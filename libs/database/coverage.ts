@@ -92,17 +92,28 @@ function sameSources(a: readonly StatedSource[], b: readonly StatedSource[]): bo
 }
 
 /**
- * `last_processed_block` = the lowest, over the chain's wanted sources, of the upper end of the part without holes that
- * begins at the source's start block; null while there is none. The caller holds the chain rows' locks.
+ * `last_processed_block` = the lowest, over the chain's wanted sources that count, of the upper end of the part without holes that
+ * begins where each counts from; null while there is none. The caller holds the locks of the sources and of the chain rows.
+ *
+ * A source counts from its start block as soon as that doesn't take the chain's value back: the first ones of a chain at once; one
+ * that is added later, or whose start block is lowered, when enough of what it lacks is stored.
  */
 export async function updateLastProcessed(tx: SqlExecutor, chainIds: readonly number[]): Promise<void> {
+  const processed = sql`
+    select s.chain_id, nullif(min(${endOfPart('s', 'counted_from')}), min(s.counted_from) - 1) as block
+    from source s where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null
+    group by s.chain_id`;
   await sql`
-    update chain c set last_processed_block = p.block
-    from (
-      select s.chain_id, nullif(min(coalesce(
-          (select upper(r) - 1 from unnest(s.coverage) r where r @> s.start_block), s.start_block - 1)),
-        min(s.start_block) - 1) as block
-      from source s where s.chain_id = any(${chainIds}::bigint[]) and s.retired_at is null
-      group by s.chain_id) p
+    update source w set counted_from = w.start_block from (${processed}) p
+    where w.chain_id = p.chain_id and w.retired_at is null and w.counted_from is distinct from w.start_block
+      and (p.block is null or ${endOfPart('w', 'start_block')} >= p.block)`.execute(tx);
+  await sql`
+    update chain c set last_processed_block = p.block from (${processed}) p
     where c.chain_id = p.chain_id and c.last_processed_block is distinct from p.block`.execute(tx);
+}
+
+/** Last block of a source's part without holes that begins at a column's block: the one before where that isn't stored; null: of none. */
+function endOfPart(source: string, from: 'start_block' | 'counted_from') {
+  const [coverage, first] = [sql.ref(`${source}.coverage`), sql.ref(`${source}.${from}`)];
+  return sql`coalesce((select upper(r) - 1 from unnest(${coverage}) r where r @> ${first}), ${first} - 1)`;
 }

@@ -87,11 +87,12 @@ async function registerSources(tx: SqlExecutor, { chainId, chainName, sources }:
         ${sources.map((s) => s.keepsStart ?? false)}::boolean[]) as wanted(address, event, start_block, keeps_start)
       left join source known on known.chain_id = ${chainId} and known.address = wanted.address::bytea and known.event = wanted.event
     on conflict (chain_id, address, event) do update set start_block = excluded.start_block, retired_at = null,
+      counted_from = case when source.retired_at is null then source.counted_from end,
       verified_block = case when source.verified_block >= excluded.start_block and source.start_block <= excluded.start_block
         then source.verified_block end
     where source.start_block <> excluded.start_block or source.retired_at is not null`.execute(tx);
   await sql`
-    update source set retired_at = now() where chain_id = ${chainId} and retired_at is null and (address, event) not in
+    update source set retired_at = now(), counted_from = null where chain_id = ${chainId} and retired_at is null and (address, event) not in
       (select address::bytea, event from unnest(${addresses}::text[], ${names}::text[]) as wanted(address, event))`.execute(
     tx,
   );

@@ -31,7 +31,7 @@ export const chainMetrics = {
   finalizedBlock: gauge('finalized_block', 'Height up to which the stored blocks are final.', chain),
   lastProcessedBlock: gauge(
     'last_processed_block',
-    'End of the stored part without holes, counted from the start block.',
+    'Through this block everything is stored, of all sources that count.',
     chain,
   ),
   lagBlocks: gauge('lag_blocks', 'Blocks from the newest stored block to the head.', chain),

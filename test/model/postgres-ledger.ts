@@ -176,7 +176,7 @@ const selectStored = `
     'blocks', coalesce((select json_agg(json_build_array(number, '0x' || encode(hash, 'hex'), '0x' || encode(parent_hash, 'hex'))) from block), '[]'),
     'rows', coalesce((select json_agg(json_build_array('0x' || encode(tx_hash, 'hex'), log_index, block_number, '0x' || encode(block_hash, 'hex'),
         '0x' || encode(address, 'hex'), amount, removed, revision, write_id)) from socket_bridge_event), '[]'),
-    'sources', coalesce((select json_agg(json_build_array('0x' || encode(address, 'hex'), coverage::text, retired_at is null)) from source), '[]'),
+    'sources', coalesce((select json_agg(json_build_array('0x' || encode(address, 'hex'), coverage::text, retired_at is null, counted_from is not null)) from source), '[]'),
     'feed', coalesce((select json_agg(json_build_array(position, kind, write_id, from_block, to_block)) from feed_commit), '[]')
   ) as stored`;
 
@@ -187,7 +187,7 @@ interface RawStored {
   readonly counter: number;
   readonly blocks: [number: number, hash: string, parent: string][];
   readonly rows: [string, number, number, string, string, number, boolean, number, number][];
-  readonly sources: [address: string, coverage: string, wanted: boolean][];
+  readonly sources: [address: string, coverage: string, wanted: boolean, counted: boolean][];
   readonly feed: [position: number, kind: string, write: number, from: number | null, to: number][];
 }
 
@@ -218,8 +218,8 @@ function storedOf(raw: RawStored): Stored {
   const feed = raw.feed.map(([position, kind, write, from, to]): FeedEntry => {
     return kind === 'write' ? { kind, position, write } : { kind: 'finality', position, from, to };
   });
-  const coverages = raw.sources.map(([address, coverage, wanted]) => {
-    return { source: sourceOf(address), wanted, heights: heightsOf(coverage) };
+  const coverages = raw.sources.map(([address, coverage, wanted, counted]): Covered => {
+    return { source: sourceOf(address), wanted, counted, heights: heightsOf(coverage) };
   });
   return {
     lane: raw.lane ? { term: raw.lane[0], applied: raw.lane[1] } : undefined,
@@ -237,19 +237,33 @@ function storedOf(raw: RawStored): Stored {
   };
 }
 
+interface Covered {
+  readonly source: Source;
+  readonly wanted: boolean;
+  /** Whether the last processed block speaks of it. */
+  readonly counted: boolean;
+  readonly heights: ReadonlySet<number>;
+}
+
 /** What must hold of the real ledger beyond what the model knows of. */
-function problemOf(
-  raw: RawStored,
-  coverages: readonly { wanted: boolean; heights: ReadonlySet<number> }[],
-): string | null {
+function problemOf(raw: RawStored, coverages: readonly Covered[]): string | null {
   if (raw.counter !== raw.feed.length) return `counter at ${raw.counter}, ${raw.feed.length} entries`;
-  const wanted = coverages.filter((c) => c.wanted).map((c) => c.heights);
-  let last = START - 1;
-  while (wanted.length && wanted.every((heights) => heights.has(last + 1))) last++;
-  const expected = last < START ? null : last;
-  return raw.lastProcessed === expected
-    ? null
-    : `last processed block ${raw.lastProcessed}, should be ${expected}`;
+  const wanted = coverages.filter((c) => c.wanted);
+  const counted = wanted.filter((c) => c.counted);
+  if (wanted.length && !counted.length) return 'no wanted source counts for the last processed block';
+  const last = Math.min(...counted.map(endOf));
+  const expected = counted.length && last >= START ? last : null;
+  if (raw.lastProcessed !== expected)
+    return `last processed block ${raw.lastProcessed}, should be ${expected}`;
+  const late = wanted.find((c) => !c.counted && endOf(c) >= last);
+  return late ? `${late.source} is stored through ${endOf(late)} and does not count for ${last}` : null;
+}
+
+/** End of the part without holes. */
+function endOf({ heights }: Covered): number {
+  let end = START - 1;
+  while (heights.has(end + 1)) end++;
+  return end;
 }
 
 function heightsOf(coverage: string): ReadonlySet<number> {

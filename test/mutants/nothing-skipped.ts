@@ -79,8 +79,8 @@ export const nothingSkipped: InvariantMutants = {
     {
       name: 'last_processed_block ignores holes',
       file: 'libs/database/coverage.ts',
-      search: '(select upper(r) - 1 from unnest(s.coverage) r where r @> s.start_block)',
-      replace: '(select max(upper(r)) - 1 from unnest(s.coverage) r)',
+      search: '(select upper(r) - 1 from unnest(${coverage}) r where r @> ${first})',
+      replace: '(select max(upper(r)) - 1 from unnest(${coverage}) r where ${first} is not null)',
       killers: [
         by('news-rules', 'a jump over a gap covers only what it states, and drops a dead branch below it'),
       ],

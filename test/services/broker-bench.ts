@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 import { pino } from 'pino';
 import { expect, inject, vi } from 'vitest';
-import { type Broker, type DeadLetter, type Delivery, type Lane, LIVE_QUEUES } from '#libs/broker/broker.js';
+import {
+  type Broker,
+  type DeadLetter,
+  type DelayedQueue,
+  type Delivery,
+  type Lane,
+  LIVE_QUEUES,
+} from '#libs/broker/broker.js';
 import { createInProcessBroker } from '#libs/broker/in-process.js';
 import type { FinalityStatement, FinalStatement } from '#libs/broker/messages.js';
 import { connectRabbit } from '#libs/broker/rabbit.js';
@@ -10,6 +17,7 @@ import { Topology } from '#libs/broker/rabbit-topology.js';
 
 export const HISTORY: Lane = { lane: 'history' };
 export const LIVE: Lane = { lane: 'live', index: 1 };
+export const DELAYED: DelayedQueue = { lane: 'delayed' };
 const LEDGER = randomUUID();
 export const silent = pino({ level: 'silent' });
 
@@ -79,6 +87,7 @@ export async function deleteQueues(url: string, prefix: string, only?: Lane): Pr
   const channel = await connection.createChannel();
   for (const lane of only ? [only] : [HISTORY, ...live]) await channel.deleteQueue(topology.queue(lane));
   if (!only) {
+    await channel.deleteQueue(topology.delayed);
     await channel.deleteQueue(topology.dead);
     await channel.deleteExchange(topology.dead);
     await channel.deleteExchange(topology.doorbell);

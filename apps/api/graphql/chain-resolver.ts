@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Arg, Field, ObjectType, Query, Resolver, Root, Subscription } from 'type-graphql';
 import { chainById } from '#libs/config/chains.js';
-import type { ChainStatus } from '#libs/database/chain-status.js';
+import type { ChainStatus, SourceStatus } from '#libs/database/chain-status.js';
 import { mapped } from '../feed/mapped.js';
 import { conditionOf, lagOf } from '../reads/chain-condition.js';
 import type { BackfillProgress, ProgressWatch } from '../reads/progress.js';
@@ -16,32 +16,13 @@ class BlockRange {
   to!: number;
 }
 
-@ObjectType({ description: "A contract's event that is followed on a chain." })
-class Source {
-  @Field(() => AddressScalar, { description: 'The contract.' })
-  address!: string;
-  @Field(() => GraphQLString, { description: 'Name of the event type.' })
-  event!: string;
-  @Field(() => SafeIntScalar, { description: 'First block that is wanted.' })
-  startBlock!: number;
-  @Field(() => SafeIntScalar, {
-    nullable: true,
-    description: 'First block that came live; blocks below it are history.',
-  })
-  liveFrom!: number | null;
-  @Field(() => [BlockRange], { description: 'Blocks whose events are stored.' })
-  coverage!: BlockRange[];
-  @Field(() => SafeIntScalar, {
-    nullable: true,
-    description:
-      'Verified through this block: up to it, from the start block on, `npm run verify` found the stored events equal to the chain. Null: not yet.',
-  })
-  verifiedBlock!: number | null;
-}
-
-@ObjectType({ description: 'How far the history of a chain, up to finality, is stored.' })
+@ObjectType({
+  description: "How far the history of a chain, or of a contract's event on it, is stored up to finality.",
+})
 class Backfill {
-  @Field(() => SafeIntScalar, { description: 'Blocks from the start blocks to finality, over all sources.' })
+  @Field(() => SafeIntScalar, {
+    description: 'Blocks from the start block to finality; of a chain, over all sources that are followed.',
+  })
   blocksWanted!: number;
   @Field(() => SafeIntScalar, { description: 'Those of these blocks that are stored.' })
   blocksStored!: number;
@@ -59,6 +40,52 @@ class Backfill {
     description: 'Seconds until nothing is missing at that rate; 0: done; null: unknown.',
   })
   etaSeconds!: number | null;
+}
+
+@ObjectType({ description: "A contract's event that is followed on a chain, or was." })
+class Source {
+  @Field(() => AddressScalar, { description: 'The contract.' })
+  address!: string;
+  @Field(() => GraphQLString, { description: 'Name of the event type.' })
+  event!: string;
+  @Field(() => GraphQLString, {
+    description:
+      '`filling` while blocks up to finality are missing, `complete` when none is, `retired` when it is no longer followed.',
+  })
+  state!: string;
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Since when it is no longer followed; what was stored stays. Null: it is followed.',
+  })
+  retiredAt!: Date | null;
+  @Field(() => SafeIntScalar, { description: 'First block that is wanted.' })
+  startBlock!: number;
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description: 'First block that came live; blocks below it are history.',
+  })
+  liveFrom!: number | null;
+  @Field(() => [BlockRange], { description: 'Blocks whose events are stored.' })
+  coverage!: BlockRange[];
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description: 'End of its own part without holes, counted from its start block; null: nothing yet.',
+  })
+  lastProcessedBlock!: number | null;
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description:
+      "First block of it that the chain's `lastProcessedBlock` speaks of. Null: it does not count yet, since it was added later and its history is still on its way.",
+  })
+  countedFrom!: number | null;
+  @Field(() => Backfill, { description: 'How far its history is stored.' })
+  backfill!: Backfill;
+  @Field(() => SafeIntScalar, {
+    nullable: true,
+    description:
+      'Verified through this block: up to it, from the start block on, `npm run verify` found the stored events equal to the chain. Null: not yet.',
+  })
+  verifiedBlock!: number | null;
 }
 
 @ObjectType({ description: "URL templates of the chain's block explorer." })
@@ -106,7 +133,8 @@ class ChainType {
   finalized!: number | null;
   @Field(() => SafeIntScalar, {
     nullable: true,
-    description: 'End of the part without holes, counted from the start block; null: nothing yet.',
+    description:
+      'Through this block everything is stored, of all sources that count (`countedFrom`). Goes back only where a reorg or a repair takes blocks away. Null: nothing yet.',
   })
   lastProcessedBlock!: number | null;
   @Field(() => SafeIntScalar, {
@@ -127,7 +155,7 @@ class ChainType {
   lagSeconds!: number | null;
   @Field(() => Backfill, { description: 'How far the history is stored.' })
   backfill!: Backfill;
-  @Field(() => [Source], { description: 'What is followed on it.' })
+  @Field(() => [Source], { description: 'What is followed on it, then what was.' })
   sources!: Source[];
   @Field(() => SafeIntScalar, {
     description: 'Logs that carry a followed event but could not be decoded; see table undecodable_log.',
@@ -185,7 +213,7 @@ function shownOnce(progress: ProgressWatch): (statuses: readonly ChainStatus[]) 
   return (statuses) => {
     const known = shown.get(statuses);
     if (known) return known;
-    const chains = statuses.map((status) => chainOf(status, progress.progressOf(status)));
+    const chains = statuses.map((status) => chainOf(status, progress));
     shown.set(statuses, chains);
     return chains;
   };
@@ -193,11 +221,12 @@ function shownOnce(progress: ProgressWatch): (statuses: readonly ChainStatus[]) 
 
 /** All chains as clients see them, read now. */
 export async function readChains(progress: ProgressWatch): Promise<ChainType[]> {
-  return (await progress.statuses()).map((status) => chainOf(status, progress.progressOf(status)));
+  return (await progress.statuses()).map((status) => chainOf(status, progress));
 }
 
 /** A chain as clients see it. */
-function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
+function chainOf(status: ChainStatus, progress: ProgressWatch): ChainType {
+  const followed = status.sources.filter((source) => source.retiredAt === null);
   const explorer = chainById(status.chainId)?.explorer;
   return {
     id: status.chainId,
@@ -207,13 +236,10 @@ function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
     head: status.headBlock,
     finalized: status.finalizedBlock,
     lastProcessedBlock: status.lastProcessedBlock,
-    verifiedBlock: lowest(status.sources.map((source) => source.verifiedBlock)),
+    verifiedBlock: lowest(followed.map((source) => source.verifiedBlock)),
     ...lagOf(status),
-    backfill: { ...progress, progress: progress.fraction },
-    sources: status.sources.map((s) => ({
-      ...s,
-      coverage: s.coverage.map(([from, to]) => ({ from, to: to - 1 })),
-    })),
+    backfill: backfillOf(progress.progressOf(status)),
+    sources: status.sources.map((source) => sourceOf(source, progress.progressOfSource(status, source))),
     undecodableLogs: status.undecodable,
     conflictingLogs: status.conflicting,
     isLed: status.leader !== null,
@@ -228,6 +254,23 @@ function chainOf(status: ChainStatus, progress: BackfillProgress): ChainType {
         }
       : null,
   };
+}
+
+function sourceOf(source: SourceStatus, progress: BackfillProgress): Source {
+  const { startBlock, coverage, retiredAt } = source;
+  const first = coverage.find(([from, to]) => from <= startBlock && startBlock < to);
+  const followed = progress.etaSeconds === 0 ? 'complete' : 'filling';
+  return {
+    ...source,
+    state: retiredAt === null ? followed : 'retired',
+    coverage: coverage.map(([from, to]) => ({ from, to: to - 1 })),
+    lastProcessedBlock: first ? first[1] - 1 : null,
+    backfill: backfillOf(progress),
+  };
+}
+
+function backfillOf({ fraction, ...progress }: BackfillProgress): Backfill {
+  return { ...progress, progress: fraction };
 }
 
 /** The lowest, or null when one is null or there is none. */

@@ -15,7 +15,7 @@ export const ChainEntity = defineEntity({
       .bigint('number')
       .nullable()
       .comment(
-        'Upper end of the part without holes, counted from the start block, over all sources; null: nothing yet.',
+        'Upper end of the part without holes, over all sources that count (source.counted_from); null: nothing yet.',
       ),
     finalizedBlock: p
       .bigint('number')
@@ -99,6 +99,12 @@ export const SourceEntity = defineEntity({
       .$type<BlockRanges>()
       .defaultRaw("'{}'")
       .comment('Blocks whose rows are stored; changed only in the transaction that stores them.'),
+    countedFrom: p
+      .bigint('number')
+      .nullable()
+      .comment(
+        "First block that chain.last_processed_block speaks of: the start block, once that doesn't take the chain's value back; null: it doesn't count yet.",
+      ),
     verifiedBlock: p
       .bigint('number')
       .nullable()
