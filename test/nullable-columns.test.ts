@@ -85,7 +85,9 @@ const logs = Array.from({ length: 60 }, (_, n) => ({
 const sources = [{ address: CONTRACT, event: event.name }];
 const store = () => {
   const statement = { chainId: 1, sources, from: 1, to: 20 };
-  return storeHistory(ledger.database, [{ statement, ...decodeLogs(ledger.database.events, 1, sources, logs) }]);
+  return storeHistory(ledger.database, [
+    { statement, ...decodeLogs(ledger.database.events, 1, sources, logs) },
+  ]);
 };
 
 beforeAll(async () => {

@@ -96,6 +96,11 @@ export function isPermanent(error: unknown): boolean {
   return /^(22|23|42)/.test(sqlState(error) ?? '');
 }
 
+/** Whether a statement waited in vain for a lock. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === '55P03';
+}
+
 /** Whether a statement was ended since it took longer than `statementTimeoutMs`. */
 export function isTimeout(error: unknown): boolean {
   return sqlState(error) === '57014';

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig } from '@mikro-orm/postgresql';
 import { entities } from './entities/index.js';
+import { SafeMigrationGenerator } from './migration-generator.js';
 
 /** Folder of the compiled migrations, and of their sources in the checkout. */
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -49,7 +50,9 @@ export function ormConfig(
       emit: 'ts',
       snapshotName: '.snapshot',
       transactional: true,
-      allOrNothing: true,
+      // one that builds an index concurrently waits for every transaction that is open, also for one that all were in
+      allOrNothing: false,
+      generator: SafeMigrationGenerator,
     },
     logger: () => {},
   });
