@@ -12,8 +12,8 @@ await runCommand(async (stop) => {
   const { chainId, columns, rpcUrls, parallel } = request;
   const asked = columns.every(isInLog) || chainId === null ? null : { chainId, rpcUrls };
   const config = deriveConfig(process.env, asked);
-  // one connection more shows the progress
-  const database = await openCommandDatabase(config, parallel + 1);
+  // one connection more shows the progress; what is lost with the server is filled again, and its ranges are not done
+  const database = await openCommandDatabase(config, { poolSize: parallel + 1, mayLoseCommits: true });
   const client = asked && openCommandClient('derive', asked.chainId, config.rpc!, stop);
   try {
     return await derive(request, { database, client }, stop);

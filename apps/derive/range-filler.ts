@@ -13,7 +13,7 @@ import { valuesFromLogs } from './new-values.js';
 
 /** Rows of a page: at first, and at most. */
 const FIRST_PAGE = 1_000;
-const LARGEST_PAGE = 10_000;
+const LARGEST_PAGE = 5_000;
 /** Characters of raw logs of a page, as far as the pages before let it be told. */
 const PAGE_CHARACTERS = 16_000_000;
 /** Times that a page is read again since rows of it were touched meanwhile. */
@@ -84,7 +84,7 @@ export class RangeFiller {
         ? await valuesFromChain(derivation, derived, { ...this.parts, client })
         : { derived, unanswered: 0 };
       const changed = answered.derived.filter((one) => differs(derivation, one));
-      const filled = await fillRows(database, derivation, range, changed, (ms) => this.rest(ms));
+      const filled = await fillRows(database.statements, derivation, range, changed, (ms) => this.rest(ms));
       const restless = filled < changed.length;
       if (!restless || round === ROUNDS) return { unreadable, unanswered: answered.unanswered, restless };
       stop.throwIfAborted();

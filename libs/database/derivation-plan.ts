@@ -115,16 +115,15 @@ export async function claimRange(
 const thisRange = (derivation: Derivation, { chainId, fromBlock }: DerivationRange): RawBuilder<unknown> =>
   sql`${itsOwn(derivation)} and chain_id = ${chainId} and from_block = ${fromBlock}`;
 
-/** Notes in the transaction that fills rows how many they are, and that somebody still works on the range. */
-export async function noteFilled(
-  tx: SqlExecutor,
+/** The part of a statement that notes how many rows of a range it fills, and that somebody still works on it. */
+export function filledNote(
   derivation: Derivation,
   range: DerivationRange,
-  filled: number,
-): Promise<void> {
-  await sql`update derivation_range set filled = filled + ${filled},
+  filled: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  return sql`update derivation_range set filled = filled + ${filled},
       claimed_until = clock_timestamp() + ${CLAIM_SECONDS} * interval '1 second'
-    where ${thisRange(derivation, range)}`.execute(tx);
+    where ${thisRange(derivation, range)}`;
 }
 
 /** Notes that a range is done, and which of its rows were left. */

@@ -1,8 +1,9 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type Column, columnKinds, fromSql, isInLog, toSql } from '#libs/events/column.js';
 import type { DecodedValues } from '#libs/events/event.js';
-import type { Database, SqlExecutor } from './database.js';
-import { type Derivation, type DerivationRange, noteFilled } from './derivation-plan.js';
+import { isConflict, type SqlExecutor } from './database.js';
+import { type Derivation, type DerivationRange, filledNote } from './derivation-plan.js';
+import { compareKeys } from './event-rows.js';
 import type { RowKey } from './feed-log.js';
 
 /** A stored row as far as a derivation needs it. */
@@ -23,8 +24,10 @@ export interface RowToDerive {
   readonly key: RowKey;
 }
 
-/** Rows of a transaction at most: live transactions that want one of them wait some 10 ms. */
-const ROWS_PER_TRANSACTION = 2_000;
+/** Rows of a statement at most: a store that wants one of them waits some 10 ms. */
+const ROWS_PER_STATEMENT = 1_000;
+/** Parts of other pages between two of the same: what was running when the first one committed has ended when the second one begins. */
+const TURNS = 2;
 
 const list = (parts: readonly RawBuilder<unknown>[]) => sql.join(parts, sql`, `);
 
@@ -44,7 +47,7 @@ export async function rowsToDerive(
 ): Promise<RowToDerive[]> {
   const needsLog = columns.some(isInLog);
   // as text: the driver would make objects of bytes, and of lists
-  const hex = (value: RawBuilder<unknown>) => sql`encode(${value}, 'hex')`;
+  const hex = (value: RawBuilder<unknown>) => sql`'0x' || encode(${value}, 'hex')`;
   const log = needsLog
     ? [
         sql`${hex(sql`t.data`)} as data`,
@@ -68,7 +71,7 @@ function bound(operator: '>' | '<=', [block, txIndex, logIndex, txHash]: RowKey)
 }
 
 function rowOf(columns: readonly Column[], row: Record<string, unknown>, needsLog: boolean): RowToDerive {
-  const txHash = `0x${row.tx}`;
+  const txHash = row.tx as string;
   const logIndex = Number(row.n);
   const topics = [row.topic1, row.topic2, row.topic3, row.topic4].filter(
     (topic) => typeof topic === 'string',
@@ -76,9 +79,9 @@ function rowOf(columns: readonly Column[], row: Record<string, unknown>, needsLo
   return {
     txHash,
     logIndex,
-    blockHash: `0x${row.block}`,
+    blockHash: row.block as string,
     removed: row.gone as boolean,
-    log: needsLog ? { topics: topics.map((topic) => `0x${topic}`), data: `0x${row.data}` } : null,
+    log: needsLog ? { topics, data: row.data as string } : null,
     values: Object.fromEntries(columns.map((c) => [c.property, fromSql(c.kind, row[`now_${c.name}`])])),
     version: row.version as string,
     writeId: row.write as string,
@@ -102,11 +105,11 @@ export function differs({ columns }: Derivation, { row, values }: DerivedRow): b
 /**
  * Fills the columns of rows, and nothing else: neither `write_id` nor `revision` changes, so that no subscriber hears of it. A row that
  * was touched since it was read is left.
- * @param between is called after each transaction, with its milliseconds.
+ * @param between is called after each statement, with its milliseconds.
  * @returns the number of rows filled.
  */
 export async function fillRows(
-  database: Database,
+  executor: SqlExecutor,
   derivation: Derivation,
   range: DerivationRange,
   rows: readonly DerivedRow[],
@@ -115,62 +118,64 @@ export async function fillRows(
   let filled = 0;
   for (const part of onePerPage(rows)) {
     const begun = performance.now();
-    filled += await database.transaction(async (tx) => {
-      // may be lost with the server: then the note below is lost with it, and the rows are filled again
-      await sql`set local synchronous_commit = off`.execute(tx);
-      const count = await fillPart(tx, derivation, range, part);
-      await noteFilled(tx, derivation, range, count);
-      return count;
-    });
+    try {
+      filled += await fillPart(executor, derivation, range, part);
+    } catch (error) {
+      // a store holds rows of it for long: they are looked at again
+      if (!isConflict(error)) throw error;
+    }
     await between(performance.now() - begun);
   }
   return filled;
 }
 
 /**
- * Splits rows into parts, one row of each page of the table in each: the new version of a row then fits into the page, in the place of the old
- * version of the one before. Only so Postgres needn't touch the indexes (HOT updates), of which a table has a dozen.
+ * Splits rows into parts, at most one row of each page of the table in each: the new version of a row then fits into its page, in the
+ * place of the old version of the row before. Only so Postgres needn't touch the indexes (HOT updates), of which a table has a dozen. The old
+ * version must be of no use to anybody by then, so parts of the even pages and of the odd ones take turns.
  * Within a part the rows are in the order of keys, in which all transactions lock them.
  */
 function onePerPage(rows: readonly DerivedRow[]): DerivedRow[][] {
-  const seen = new Map<string, number>();
+  const pages = new Map<string, { turn: number; rows: number }>();
   const parts: DerivedRow[][] = [];
   for (const one of rows) {
-    const page = one.row.version.slice(0, one.row.version.indexOf(','));
-    const n = seen.get(page) ?? 0;
-    seen.set(page, n + 1);
-    parts[n] ??= [];
-    parts[n].push(one);
+    const number = one.row.version.slice(1, one.row.version.indexOf(','));
+    const page = pages.get(number) ?? { turn: pages.size % TURNS, rows: 0 };
+    pages.set(number, page);
+    const part = page.rows++ * TURNS + page.turn;
+    parts[part] ??= [];
+    parts[part].push(one);
   }
   return parts.flatMap((part) => {
-    part.sort(({ row: a }, { row: b }) =>
-      a.txHash < b.txHash ? -1 : a.txHash > b.txHash ? 1 : a.logIndex - b.logIndex,
-    );
-    return Array.from({ length: Math.ceil(part.length / ROWS_PER_TRANSACTION) }, (_, i) =>
-      part.slice(i * ROWS_PER_TRANSACTION, (i + 1) * ROWS_PER_TRANSACTION),
+    part.sort(({ row: a }, { row: b }) => compareKeys(a, b));
+    return Array.from({ length: Math.ceil(part.length / ROWS_PER_STATEMENT) }, (_, i) =>
+      part.slice(i * ROWS_PER_STATEMENT, (i + 1) * ROWS_PER_STATEMENT),
     );
   });
 }
 
+/** One statement, and so one transaction: the rows, and that they are filled. */
 async function fillPart(
-  tx: SqlExecutor,
-  { event, columns }: Derivation,
-  { chainId }: DerivationRange,
+  executor: SqlExecutor,
+  derivation: Derivation,
+  range: DerivationRange,
   part: readonly DerivedRow[],
 ): Promise<number> {
+  const { event, columns } = derivation;
   const arrays = columns.map(
     (c) => sql`${part.map(({ values }) => toSql(c.kind, values[c.property]!))}::text[]`,
   );
   const names = columns.map((c) => sql.ref(c.name));
   const cast = (c: Column) => sql`u.${sql.ref(c.name)}::${sql.raw(columnKinds[c.kind].sqlType)}`;
-  const { numAffectedRows } = await sql`
-    update ${sql.table(event.table)} t set ${list(columns.map((c) => sql`${sql.ref(c.name)} = ${cast(c)}`))}
-    from unnest(${part.map(({ row }) => row.version)}::text[]::tid[], ${part.map(({ row }) => `\\x${row.txHash.slice(2)}`)}::text[]::bytea[],
-      ${part.map(({ row }) => row.logIndex)}::bigint[], ${part.map(({ row }) => row.writeId)}::bigint[], ${list(arrays)})
-      as u(version, tx_hash, log_index, write_id, ${list(names)})
-    where t.ctid = u.version and t.chain_id = ${chainId} and t.tx_hash = u.tx_hash and t.log_index = u.log_index
-      and t.write_id = u.write_id and (${list(columns.map((c) => sql`t.${sql.ref(c.name)}`))}) is distinct from (${list(columns.map(cast))})`.execute(
-    tx,
-  );
-  return Number(numAffectedRows ?? 0);
+  const { rows } = await sql<{ filled: string }>`
+    with filled as (
+      update ${sql.table(event.table)} t set ${list(columns.map((c) => sql`${sql.ref(c.name)} = ${cast(c)}`))}
+      from unnest(${part.map(({ row }) => `\\x${row.txHash.slice(2)}`)}::text[]::bytea[], ${part.map(({ row }) => row.logIndex)}::bigint[],
+        ${part.map(({ row }) => row.writeId)}::bigint[], ${list(arrays)}) as u(tx_hash, log_index, write_id, ${list(names)})
+      where t.chain_id = ${range.chainId} and t.tx_hash = u.tx_hash and t.log_index = u.log_index and t.write_id = u.write_id
+        and (${list(columns.map((c) => sql`t.${sql.ref(c.name)}`))}) is distinct from (${list(columns.map(cast))})
+      returning 1),
+    noted as (${filledNote(derivation, range, sql`(select count(*) from filled)`)})
+    select count(*) as filled from filled`.execute(executor);
+  return Number(rows[0]!.filled);
 }

@@ -63,7 +63,10 @@ function statementGroups(rows: readonly EventRow[]): EventRow[][] {
 }
 
 /** Order of keys as Postgres has it: bytes of the hash, then the index. */
-function compareKeys(a: ChainLog, b: ChainLog): number {
+export function compareKeys(
+  a: Pick<ChainLog, 'txHash' | 'logIndex'>,
+  b: Pick<ChainLog, 'txHash' | 'logIndex'>,
+): number {
   if (a.txHash !== b.txHash) return a.txHash < b.txHash ? -1 : 1;
   return a.logIndex - b.logIndex;
 }

@@ -15,9 +15,9 @@ export interface ChainCommandParts {
 /** Opens the database for a command. @throws DatabaseUnavailable when it doesn't answer or lacks migrations. */
 export async function openCommandDatabase(
   { databaseUrl }: DatabaseConfig,
-  poolSize: number,
+  options: { readonly poolSize: number; readonly mayLoseCommits?: boolean },
 ): Promise<Database> {
-  const database = Database.open(databaseUrl, { poolSize });
+  const database = Database.open(databaseUrl, options);
   const problem = await databaseProblem(database);
   if (problem) {
     await database.close();
@@ -56,7 +56,7 @@ export async function openChainCommand(
   config: DatabaseConfig & LogConfig & RpcConfig,
   stop: AbortSignal,
 ): Promise<ChainCommandParts> {
-  const database = await openCommandDatabase(config, 2);
+  const database = await openCommandDatabase(config, { poolSize: 2 });
   const client = openCommandClient(component, chainId, config, stop);
   const close = async () => {
     client.close();
