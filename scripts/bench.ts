@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
+import { benchDerive, deriveRun } from './bench/derive.js';
 import { benchReads } from './bench/reads.js';
 import { runClients } from './bench/stream-clients.js';
 import { benchSubscribers } from './bench/subscribers.js';
@@ -14,6 +15,9 @@ import { withMigratedDatabase } from './empty-database.js';
  *
  * npm run bench -- subscribers [--subscribers 2000] [--rate 200] [--minutes 5]: subscribers of one API process while events are stored;
  * needs a RabbitMQ at RABBITMQ_URL, and starts a Postgres of its own.
+ *
+ * npm run bench -- derive [--rows 1000000] [--rate 50] [--parallel 2]: a new column is filled while live events are stored; starts a Postgres of
+ * its own.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,6 +28,9 @@ const { values, positionals } = parseArgs({
     rate: { type: 'string', default: '200' },
     minutes: { type: 'string', default: '5' },
     url: { type: 'string', default: '' },
+    column: { type: 'string', default: '' },
+    share: { type: 'string', default: '1' },
+    parallel: { type: 'string', default: '2' },
   },
 });
 
@@ -44,6 +51,24 @@ function subscribers(rabbitmqUrl: string): Promise<void> {
   );
 }
 
+function derived(): Promise<void> {
+  const [rows, rate, parallel] = [values.rows, values.rate, values.parallel].map(Number);
+  return withMigratedDatabase(
+    (database, databaseUrl) =>
+      benchDerive(database, { rows: rows!, rate: rate!, parallel: parallel!, databaseUrl }),
+    {},
+  );
+}
+
+/** The process that derives. */
+async function deriving(): Promise<void> {
+  const { column, share, parallel } = values;
+  const database = Database.open(values.database!, { poolSize: Number(parallel) + 1, mayLoseCommits: true });
+  const options = { column, share: Number(share), parallel: Number(parallel) };
+  process.exitCode = await deriveRun({ database, client: null }, options);
+  await database.close();
+}
+
 /** The subscribers' process. */
 async function subscriberClients(): Promise<void> {
   const written = once(process, 'SIGUSR2').then(() => {});
@@ -58,9 +83,12 @@ const isNumber = [values.subscribers, values.rate, values.minutes].every((value)
 if (positionals.join() === 'reads' && /^[1-9]\d{3,8}$/.test(values.rows)) await reads();
 else if (positionals.join() === 'subscribers' && rabbitmqUrl && isNumber) await subscribers(rabbitmqUrl);
 else if (positionals.join() === 'subscriber-clients' && isNumber) await subscriberClients();
+else if (positionals.join() === 'derive' && /^[1-9]\d{3,8}$/.test(values.rows) && isNumber) await derived();
+else if (positionals.join() === 'derive-run' && values.database) await deriving();
 else {
   process.stderr.write(
     `npm run bench -- reads [--rows 1000000] [--database postgresql://…]; at least 1000 rows
+npm run bench -- derive [--rows 1000000] [--rate 50] [--parallel 2]
 RABBITMQ_URL=amqp://… npm run bench -- subscribers [--subscribers 2000] [--rate 200] [--minutes 5]\n`,
   );
   process.exit(2);

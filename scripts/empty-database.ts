@@ -6,13 +6,17 @@ import { startEmbeddedPostgres } from '#apps/local/embedded-postgres.js';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
 
-/** Runs `work` on a database of its own to which all migrations are applied. */
+/**
+ * Runs `work` on a database of its own to which all migrations are applied.
+ * @param settings of the server; by default what it holds may be lost with the machine.
+ */
 export async function withMigratedDatabase<T>(
   work: (database: Database, url: string) => Promise<T>,
+  settings: Readonly<Record<string, string>> = { fsync: 'off' },
 ): Promise<T> {
   // a path that isn't there yet: as root, Postgres's user could not enter a private folder of ours
   const dir = join(tmpdir(), `event-monitor-schema-${randomUUID()}`);
-  const postgres = await startEmbeddedPostgres({ dir, settings: { fsync: 'off' } });
+  const postgres = await startEmbeddedPostgres({ dir, settings });
   try {
     const database = Database.open(postgres.url);
     await migrate(database);

@@ -1,3 +1,4 @@
+import type { ChainAnswer } from '#libs/events/chain-values.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { AnswerReader, blockCall, chainIdCall } from './answer-reader.js';
 import type { BlockHeader } from './block-header.js';
@@ -9,6 +10,7 @@ import { assertWanted, RangeReader } from './range-reader.js';
 import { RpcError, type RpcErrorKind } from './rpc-error.js';
 import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
 import { type RequestLimits, type RequestObserver, RpcConnection } from './rpc-transport.js';
+import { parseAnswer, type TransactionAnswers, transactionCall } from './transaction.js';
 
 export type { LogFilter };
 
@@ -186,6 +188,33 @@ export class Endpoint {
         this.range.shrink(from, to, error);
       throw error;
     }
+  }
+
+  /**
+   * What the node knows of some transactions, as far as wanted, in batches that go behind news where calls are capped; those that it
+   * doesn't know are left out.
+   */
+  async transactions(
+    hashes: readonly string[],
+    wanted: ReadonlySet<ChainAnswer>,
+  ): Promise<Map<string, TransactionAnswers>> {
+    const kinds = [...wanted];
+    const calls = hashes.flatMap((hash) => kinds.map((kind) => transactionCall(kind, hash)));
+    const replies = await this.connection.send(calls, 'history');
+    const known = new Map<string, TransactionAnswers>();
+    for (const [i, hash] of hashes.entries()) {
+      const answers = kinds.map((kind, k) => {
+        const { method } = calls[i * kinds.length + k]!;
+        return this.answers.read(method, replies[i * kinds.length + k]!, (value) =>
+          parseAnswer(kind, hash, value),
+        );
+      });
+      const [first] = answers;
+      // between two answers the transaction may have moved to another block
+      if (answers.every((one) => one !== null && one.blockHash === first!.blockHash))
+        known.set(hash, Object.assign({}, ...answers));
+    }
+    return known;
   }
 
   /** An error about a block that this endpoint showed, for a caller who finds that blocks don't fit together. */

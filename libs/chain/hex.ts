@@ -16,6 +16,13 @@ export function quantity(value: unknown, field: string): number {
   throw new MalformedValue(`${field} is ${shown(value)}, expected a quantity`);
 }
 
+/** Reads a quantity of any size up to 2^256 − 1. @throws MalformedValue */
+export function bigQuantity(value: unknown, field: string): bigint {
+  const text = typeof value === 'number' ? String(value) : value;
+  if (typeof text === 'string' && /^(0x[0-9a-f]{1,64}|\d{1,77})$/i.test(text)) return BigInt(text);
+  throw new MalformedValue(`${field} is ${shown(value)}, expected a quantity`);
+}
+
 /**
  * Reads bytes as lower-case hex.
  * @param length number of bytes, or undefined for any whole number of them.

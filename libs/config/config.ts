@@ -35,6 +35,9 @@ interface BrokerConfig {
 export interface LogConfig {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 }
+/** Settings of `npm run derive`; `rpc` is null where the chain isn't asked. */
+type DeriveConfig = DatabaseConfig & LogConfig & { readonly rpc: (LogConfig & RpcConfig) | null };
+
 const readDatabase = (env: EnvReader): DatabaseConfig => ({
   databaseUrl: env.required(settings.databaseUrl),
 });
@@ -112,6 +115,12 @@ const readLocal = (env: EnvReader, syntax: EventSyntax, demo: readonly Contract[
 const readCommandLog = (env: EnvReader): LogConfig => ({
   logLevel: env.withDefault(settings.logLevel, 'warn' as const),
 });
+/** Only columns from the chain ask it, and then of one chain. */
+const readDerive = (env: EnvReader, chain: AskedChain | null): DeriveConfig => ({
+  ...readDatabase(env),
+  ...readCommandLog(env),
+  rpc: chain && readChainCommand(env, chain),
+});
 const readDeadLetters = (env: EnvReader) => ({ ...readBroker(env), ...readCommandLog(env) });
 const readChainCommand = (env: EnvReader, asked: AskedChain): DatabaseConfig & LogConfig & RpcConfig => {
   const chain = env.ofChain({ id: asked.chainId, alone: true });
@@ -140,6 +149,16 @@ export function deadLettersConfig(env: Env): BrokerConfig & LogConfig {
 export function chainCommandConfig(env: Env, chain: AskedChain): DatabaseConfig & LogConfig & RpcConfig {
   const reader = new EnvReader(env);
   return reader.finish(readChainCommand(reader, chain));
+}
+
+/**
+ * Settings of `npm run derive`.
+ * @param chain the chain that is asked; null: none is.
+ * @throws ConfigError naming every bad variable.
+ */
+export function deriveConfig(env: Env, chain: AskedChain | null): DeriveConfig {
+  const reader = new EnvReader(env);
+  return reader.finish(readDerive(reader, chain));
 }
 
 /** Settings of `npm run migrate`. @throws ConfigError naming every bad variable. */
@@ -198,6 +217,7 @@ export function processVariables(syntax: EventSyntax): ProcessVariables[] {
     variablesOf('api', readApiProcess),
     variablesOf('verify', (env) => readChainCommand(env, { chainId: 0 })),
     variablesOf('repair', (env) => readChainCommand(env, { chainId: 0 })),
+    variablesOf('derive', (env) => readDerive(env, { chainId: 0 })),
     variablesOf('dead-letters', readDeadLetters),
     variablesOf('start', (env) => readLocal(env, syntax, null)),
   ];

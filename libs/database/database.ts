@@ -1,7 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Kysely } from 'kysely';
 import { EventCatalog } from './event-catalog.js';
-import { ormConfig } from './orm-config.js';
+import { ormConfig, type SessionOptions } from './orm-config.js';
 
 /** Runs statements: `sql`…`.execute(executor)`; inside a transaction the transaction, else one connection per statement. */
 export type SqlExecutor = Kysely<unknown>;
@@ -28,8 +28,9 @@ export class Database {
    * Opens a pool; connects lazily, so that a process can start before its database.
    * @param url `postgresql://user:password@host:port/database`
    * @param options.statementTimeoutMs a statement that takes longer fails (`isTimeout`); unset: none does.
+   * @param options.mayLoseCommits commits don't wait for the disk: the last ones, in their order, are lost with the server.
    */
-  static open(url: string, options: { poolSize?: number; statementTimeoutMs?: number } = {}): Database {
+  static open(url: string, options: SessionOptions & { poolSize?: number } = {}): Database {
     return new Database(new MikroORM(ormConfig(url, options)), new EventCatalog());
   }
 
@@ -48,7 +49,7 @@ export class Database {
         // not MikroORM's `transactional`: where the connection dies within it, its place in the pool is lost for ever
         return await this.statements.transaction().execute(work);
       } catch (error) {
-        if (attempt > CONFLICT_RETRIES || !CONFLICT_CODES.has(sqlState(error) ?? '')) throw error;
+        if (attempt > CONFLICT_RETRIES || !isConflict(error)) throw error;
       }
     }
   }
@@ -94,6 +95,16 @@ function sqlState(error: unknown): string | undefined {
  */
 export function isPermanent(error: unknown): boolean {
   return /^(22|23|42)/.test(sqlState(error) ?? '');
+}
+
+/** Whether a statement may succeed when it is tried again: it lost a deadlock, or waited in vain for a lock. */
+export function isConflict(error: unknown): boolean {
+  return CONFLICT_CODES.has(sqlState(error) ?? '');
+}
+
+/** Whether a statement waited in vain for a lock. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === '55P03';
 }
 
 /** Whether a statement was ended since it took longer than `statementTimeoutMs`. */

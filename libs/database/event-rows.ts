@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import { positionColumns, rawColumns } from '#libs/events/base-columns.js';
-import { type Column, type ColumnValue, columnKinds, toSql } from '#libs/events/column.js';
+import { type Column, type ColumnValue, columnKinds, isInLog, toSql } from '#libs/events/column.js';
 import type { DecodedValues, EventDefinition } from '#libs/events/event.js';
 import { type ChainLog, logKey } from '#libs/events/log.js';
 import type { SqlExecutor } from './database.js';
@@ -63,7 +63,10 @@ function statementGroups(rows: readonly EventRow[]): EventRow[][] {
 }
 
 /** Order of keys as Postgres has it: bytes of the hash, then the index. */
-function compareKeys(a: ChainLog, b: ChainLog): number {
+export function compareKeys(
+  a: Pick<ChainLog, 'txHash' | 'logIndex'>,
+  b: Pick<ChainLog, 'txHash' | 'logIndex'>,
+): number {
   if (a.txHash !== b.txHash) return a.txHash < b.txHash ? -1 : 1;
   return a.logIndex - b.logIndex;
 }
@@ -77,7 +80,10 @@ async function upsertGroup(
   const event = rows[0]!.event;
   const columns = storedColumns(event);
   const names = list(columns.map((c) => sql.ref(c.name)));
-  const assignments = list(columns.map((c) => sql`${sql.ref(c.name)} = excluded.${sql.ref(c.name)}`));
+  const assignments = list([
+    ...columns.map((c) => sql`${sql.ref(c.name)} = excluded.${sql.ref(c.name)}`),
+    ...event.columns.filter((c) => !isInLog(c)).map(keptInItsBlock),
+  ]);
   // every column, also those that follow from the raw log: what is stored again is thereby repaired
   const content = columns.filter((c) => !key.includes(c.property));
   const old = list(content.map((c) => sql`t.${sql.ref(c.name)}`));
@@ -93,7 +99,12 @@ async function upsertGroup(
   return Number(result.numAffectedRows ?? 0);
 }
 
-/** The columns of an event that follow from its log: all but the bookkeeping. */
+/** What the chain was asked for holds as long as the row stands in the same block; in another one it is asked for again. */
+function keptInItsBlock({ name }: Column): RawBuilder<unknown> {
+  return sql`${sql.ref(name)} = case when t.block_hash = excluded.block_hash then t.${sql.ref(name)} end`;
+}
+
+/** The columns of an event that follow from its log: all but the bookkeeping, and what only the chain can say. */
 export function storedColumns(event: EventDefinition): readonly Column[] {
   return [...positionColumns, ...event.storedColumns, ...rawColumns];
 }

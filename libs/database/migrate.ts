@@ -1,25 +1,51 @@
 import { sql } from 'kysely';
 import { pause } from '#libs/telemetry/run-process.js';
-import type { Database } from './database.js';
+import { type Database, isLockTimeout } from './database.js';
 
 /** Key of the advisory lock that one migrating process holds; any constant that nobody else uses (ASCII "evmn"). */
 const MIGRATION_LOCK = 0x65766d6e;
 
+/** Tries to get a table that is in use, and to become the one that migrates, once a second. */
+const TRIES = 600;
+
 /**
- * Brings the schema up to date. Several processes may do so at once: an advisory lock lets one work and the others wait;
- * a statement that can't get its table lock within the session's `lock_timeout` fails instead of stopping all traffic.
+ * Brings the schema up to date. Several processes may do so at once: an advisory lock lets one work and the others wait. A migration
+ * that can't get its table within `lock_timeout` is tried again, so that nobody waits long behind it.
  * @returns the names of the migrations that this call applied.
  */
 export async function migrate(database: Database): Promise<string[]> {
+  for (let n = 1; ; n++) {
+    const applied = await migrateAlone(database);
+    if (applied) return applied;
+    if (n === TRIES) throw new Error('another process has been migrating this database for 10 minutes');
+    await pause(1_000);
+  }
+}
+
+/** @returns null when another process is migrating. */
+function migrateAlone(database: Database): Promise<string[] | null> {
   // the lock is held by a transaction of its own; the migrator works on another connection
   return database.transaction(async (tx) => {
-    // waiting for another migrating process may take longer than a lock may in daily work
-    await sql`set local lock_timeout = '10min'`.execute(tx);
     await sql`set local idle_in_transaction_session_timeout = 0`.execute(tx);
-    await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(tx);
-    const applied = await database.mikroOrm.migrator.up();
-    return applied.map((migration) => migration.name);
+    // not waited for within the statement: an index that is built concurrently waits for whoever does
+    const { rows } = await sql<{ free: boolean }>`
+      select pg_try_advisory_xact_lock(${MIGRATION_LOCK}) as free`.execute(tx);
+    return rows[0]!.free ? allMigrations(database) : null;
   });
+}
+
+async function allMigrations(database: Database): Promise<string[]> {
+  const before = await pendingMigrations(database);
+  for (let n = 1; ; n++) {
+    try {
+      await database.mikroOrm.migrator.up();
+      return before;
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+      if (n === TRIES) throw new Error(`no table lock for 10 minutes: ${(error as Error).message}`);
+      await pause(1_000);
+    }
+  }
 }
 
 /**

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig } from '@mikro-orm/postgresql';
 import { entities } from './entities/index.js';
+import { SafeMigrationGenerator } from './migration-generator.js';
 
 /** Folder of the compiled migrations, and of their sources in the checkout. */
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
@@ -20,14 +21,26 @@ const planningSettings = '-c random_page_cost=1.1 -c jit=off';
 
 const sessionSettings = `${waitingSettings} ${planningSettings} -c timezone=UTC`;
 
+/** What holds in a process's sessions. */
+export interface SessionOptions {
+  /** A statement is ended after this time; unset: never. */
+  readonly statementTimeoutMs?: number;
+  /** Commits don't wait for the disk. */
+  readonly mayLoseCommits?: boolean;
+}
+
 /**
  * MikroORM's configuration for a database.
  * @param databaseUrl `postgresql://user:password@host:port/database`
- * @param poolSize connections at most. @param statementTimeoutMs a statement is ended after this time; unset: never.
+ * @param options.poolSize connections at most.
  */
 export function ormConfig(
   databaseUrl: string,
-  { poolSize = 10, statementTimeoutMs = 0 }: { poolSize?: number; statementTimeoutMs?: number } = {},
+  {
+    poolSize = 10,
+    statementTimeoutMs = 0,
+    mayLoseCommits = false,
+  }: SessionOptions & { poolSize?: number } = {},
 ) {
   return defineConfig({
     clientUrl: databaseUrl,
@@ -39,7 +52,7 @@ export function ormConfig(
       application_name: 'event-monitor',
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
-      options: `${sessionSettings} -c statement_timeout=${statementTimeoutMs}`,
+      options: `${sessionSettings} -c statement_timeout=${statementTimeoutMs} -c synchronous_commit=${mayLoseCommits ? 'off' : 'on'}`,
     },
     migrations: {
       tableName: 'schema_migration',
@@ -49,7 +62,9 @@ export function ormConfig(
       emit: 'ts',
       snapshotName: '.snapshot',
       transactional: true,
-      allOrNothing: true,
+      // one that builds an index concurrently waits for every transaction that is open, also for one that all were in
+      allOrNothing: false,
+      generator: SafeMigrationGenerator,
     },
     logger: () => {},
   });

@@ -1,4 +1,5 @@
 import type { Type } from '@mikro-orm/core';
+import type { ChainValue } from './chain-values.js';
 import { HexListType, HexType, hexListLiteral, NumericType } from './column-types.js';
 
 /** A list or a tuple of Solidity: whole numbers as bigint (as decimal strings once it is stored), bytes as lower-case hex. */
@@ -138,6 +139,8 @@ export interface Column {
   readonly argument: string | null;
   /** Whether a row may have no value: not every event has one, or the column is younger than the row and not filled yet. */
   readonly nullable: boolean;
+  /** What of the log's transaction it holds, which a node must be asked for; null until that is done. */
+  readonly fromChain: ChainValue | null;
 }
 
 /** How filters of a text column read what a person writes. */
@@ -155,7 +158,15 @@ type ColumnReference = 'token' | 'chain';
 export type ColumnOptions = Partial<
   Pick<
     Column,
-    'indexed' | 'amountOf' | 'refersTo' | 'onChain' | 'chainIdOf' | 'filter' | 'argument' | 'nullable'
+    | 'indexed'
+    | 'amountOf'
+    | 'refersTo'
+    | 'onChain'
+    | 'chainIdOf'
+    | 'filter'
+    | 'argument'
+    | 'nullable'
+    | 'fromChain'
   >
 >;
 
@@ -172,6 +183,11 @@ function jsonText(value: NestedValue): string {
     if (typeof one !== 'object' || one === null || Array.isArray(one)) return one;
     return Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
+}
+
+/** Whether a column's value follows from the log alone. */
+export function isInLog({ fromChain }: Column): boolean {
+  return fromChain === null;
 }
 
 /** Why a column of this kind can't hold a value, in words behind the column's name, or null when it can. */
@@ -214,8 +230,19 @@ export function columnOf(
     chainIdOf = null,
     filter = null,
     argument = null,
-    nullable = false,
+    fromChain = null,
+    nullable = fromChain !== null,
   } = options;
-  const said = { indexed, amountOf, refersTo, onChain, chainIdOf, filter, argument, nullable };
+  const said = {
+    indexed,
+    amountOf,
+    refersTo,
+    onChain,
+    chainIdOf,
+    filter,
+    argument,
+    nullable,
+    fromChain,
+  };
   return { property, name: snakeCase(property), kind, description, ...said };
 }

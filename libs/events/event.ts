@@ -8,19 +8,21 @@ import {
   UndecodableLog,
 } from './argument-reader.js';
 import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
+import { chainValues } from './chain-values.js';
 import {
   type Column,
   type ColumnKind,
   type ColumnOptions,
   type ColumnValue,
   columnOf,
+  isInLog,
   misfit,
   referenceField,
   snakeCase,
 } from './column.js';
 import type { ChainLog } from './log.js';
 
-/** The stored columns of an event that come from its arguments, by property name. */
+/** Values of stored columns that come from the arguments, by property name. */
 export type DecodedValues = Readonly<Record<string, ColumnValue>>;
 
 /** Characters of a name in Postgres; a longer one is cut, and may then be another's. */
@@ -46,19 +48,20 @@ export interface EventDefinition {
   readonly topic0: string;
   /** Number of topics of its logs: 1, and one more for each indexed argument. */
   readonly topicCount: number;
-  /** Columns that come from the arguments, as readers see them. */
+  /** Columns of this event alone, from the arguments or the transaction, as readers see them. */
   readonly columns: readonly Column[];
-  /** What the table holds of them: `columns`, or the arguments as JSON. */
+  /** What the table holds of the arguments: columns, or all of them as JSON. */
   readonly storedColumns: readonly Column[];
   /** All columns that readers see, in their order. */
   readonly allColumns: readonly Column[];
   /**
    * Decodes one log.
-   * @returns the values of `storedColumns`, or null when the log isn't of this event (other topic, or the same topic with another
+   * @param wanted columns to read; left out, `storedColumns`.
+   * @returns their values, or null when the log isn't of this event (other topic, or the same topic with another
    *   number of indexed arguments, as ERC-20's and ERC-721's Transfer).
    * @throws UndecodableLog when it is, but broken.
    */
-  decode(log: Pick<ChainLog, 'topics' | 'data'>): DecodedValues | null;
+  decode(log: Pick<ChainLog, 'topics' | 'data'>, wanted?: readonly Column[]): DecodedValues | null;
 }
 
 /** What an event's folder says about one column. */
@@ -92,9 +95,11 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
   const columns = declared.map(([property, c]) => columnOf(property, c.kind, c.description, c));
   assertColumns(declaration, columns, fragment);
   for (const column of columns) {
+    assertSource(declaration, column);
     assertReference(declaration.name, column, columns);
     assertAmount(declaration.name, column, columns);
   }
+  const inLog = columns.filter(isInLog);
   const readArguments = argumentReader(fragment, declaration.name);
   return {
     name: declaration.name,
@@ -106,13 +111,16 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
     topic0: fragment.topicHash,
     topicCount: topicCountOf(fragment),
     columns,
-    storedColumns: columns,
+    storedColumns: inLog,
     allColumns: [...positionColumns, ...columns, ...rawColumns, ...bookkeepingColumns],
-    decode(log) {
+    decode(log, wanted = inLog) {
       const args = readArguments(log);
       if (!args) return null;
       return Object.fromEntries(
-        declared.map(([property, c]) => [property, checkedValue(declaration.name, property, c, args)]),
+        wanted.map(({ property }) => {
+          const column = declaration.columns[property]!;
+          return [property, checkedValue(declaration.name, property, column, args)];
+        }),
       );
     },
   };
@@ -169,7 +177,7 @@ function assertColumns(
   for (const column of columns) {
     const fail = (what: string) => new Error(`${declaration.name}: column ${column.property} ${what}`);
     assertName(declaration.name, column, columns, fail);
-    if (declaration.columns[column.property]!.from) continue;
+    if (declaration.columns[column.property]!.from || column.fromChain) continue;
     const argument = fragment.inputs.find((input, i) => argumentName(input, i) === column.property);
     if (!argument) throw fail('names no argument of the event; give it a "from"');
     const misfit = misfitOf(column, argument);
@@ -192,6 +200,20 @@ function assertName(
   const index = `${tableOf(event)}_${name}`;
   if (indexed && index.length > LONGEST_NAME)
     throw fail(`would have the index ${index}: Postgres takes ${LONGEST_NAME} characters at most`);
+}
+
+function assertSource(
+  { name, columns }: EventDeclaration,
+  { property, kind, nullable, fromChain }: Column,
+): void {
+  if (!fromChain) return;
+  const fail = (what: string) => new Error(`${name}: column ${property} ${what}`);
+  if (columns[property]!.from) throw fail('has both "from" and "fromChain"');
+  if (!(fromChain in chainValues))
+    throw fail(`asks the chain for ${fromChain}; there is ${Object.keys(chainValues).join(', ')}`);
+  const needed = chainValues[fromChain].kind;
+  if (kind !== needed) throw fail(`holds ${fromChain}: its kind must be ${needed}`);
+  if (!nullable) throw fail('is null until the chain was asked: it must be nullable');
 }
 
 function assertReference(event: string, column: Column, columns: readonly Column[]): void {

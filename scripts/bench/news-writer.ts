@@ -9,26 +9,37 @@ import { decodeLogs } from '#libs/database/decode-logs.js';
 import { takeOver } from '#libs/database/ledger.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
 
-const CHAIN_ID = 1;
 const ADDRESS = `0x${'aa'.repeat(20)}`;
 const source = { address: ADDRESS, event: socketBridge.name };
 /** One block, one transaction, this often. */
 const BLOCK_MS = 100;
 const BLOCKS_TO_FINALITY = 50;
 
-/** Stores news as a worker does, and rings the doorbell, for a time. @param rate events per second. */
+/** What news are written. */
+export interface NewsOptions {
+  /** Events per second. */
+  readonly rate: number;
+  readonly seconds: number;
+  readonly chainId?: number;
+  /** Hears of each block how long after its arrival it was committed. */
+  readonly stored?: (milliseconds: number) => void;
+  /** Ends it before its time. */
+  readonly ended?: AbortSignal;
+}
+
+/** Stores news as a worker does, and rings the doorbell, for a time. */
 export async function writeNews(
   database: Database,
   broker: Pick<Broker, 'ring'>,
-  { rate, seconds }: { rate: number; seconds: number },
+  { rate, seconds, chainId = 1, stored, ended }: NewsOptions,
 ): Promise<void> {
-  const lead = { chainId: CHAIN_ID, chainName: 'Bench', holder: randomUUID() };
+  const lead = { chainId, chainName: 'Bench', holder: randomUUID() };
   const taken = await takeOver(database, { ...lead, sources: [{ ...source, startBlock: 1 }] });
   if (!taken) throw new Error('the database of the bench is led by somebody else');
   const { term, ledger } = taken;
-  const head = { version: MESSAGE_VERSION, ledger, chainId: CHAIN_ID, term } as const;
+  const head = { version: MESSAGE_VERSION, ledger, chainId, term } as const;
   const begin = performance.now();
-  for (let n = 1, seq = 1; n * BLOCK_MS <= seconds * 1_000; n++) {
+  for (let n = 1, seq = 1; n * BLOCK_MS <= seconds * 1_000 && !ended?.aborted; n++) {
     const logs = Math.round((n * rate * BLOCK_MS) / 1_000) - Math.round(((n - 1) * rate * BLOCK_MS) / 1_000);
     const blocks = [blockOf(n, logs)];
     const statements: NewsStatement[] = [
@@ -38,6 +49,7 @@ export async function writeNews(
     if (final > 0 && final % 10 === 0)
       statements.push({ ...head, kind: 'finality', seq: seq++, number: final, hash: hashOf(final) });
     await store(database, broker, statements);
+    stored?.(performance.now() - begin - (n - 1) * BLOCK_MS);
     await delay(Math.max(0, begin + n * BLOCK_MS - performance.now()));
   }
 }
@@ -50,9 +62,9 @@ async function store(
   const decoded = statements.map((statement) => {
     if (statement.kind === 'finality') return { statement };
     const logs = statement.blocks.flatMap((block) => block.logs);
-    return { statement, ...decodeLogs(database.events, CHAIN_ID, [source], logs) };
+    return { statement, ...decodeLogs(database.events, statement.chainId, [source], logs) };
   });
-  const { verdicts, position } = await applyNews(database, CHAIN_ID, decoded);
+  const { verdicts, position } = await applyNews(database, statements[0]!.chainId, decoded);
   if (verdicts.some((verdict) => verdict !== 'applied')) throw new Error(`not applied: ${verdicts}`);
   if (position !== null) broker.ring(position);
 }

@@ -12,7 +12,7 @@ export interface Outcome {
 
 /** Runs a command of the build as an operator does, to its end. */
 export function runBuilt(
-  app: 'verify' | 'repair' | 'dead-letters',
+  app: 'verify' | 'repair' | 'derive' | 'dead-letters',
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Outcome> {

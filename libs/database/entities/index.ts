@@ -1,6 +1,7 @@
 import { eventEntities } from '#libs/events/entity.js';
 import { BlockEntity, ChainCandidateEntity, ChainEntity, ChainLaneEntity, SourceEntity } from './chain.js';
 import { ContractEventEntity, EventFragmentEntity } from './contract-event.js';
+import { DerivationRangeEntity, UnderivedRowEntity } from './derivation.js';
 import { FeedCommitEntity, FeedCounterEntity } from './feed.js';
 import { ConflictingLogEntity, UndecodableLogEntity } from './kept-log.js';
 
@@ -17,5 +18,7 @@ export const entities = [
   ConflictingLogEntity,
   EventFragmentEntity,
   ContractEventEntity,
+  DerivationRangeEntity,
+  UnderivedRowEntity,
   ...eventEntities,
 ];
