@@ -48,7 +48,7 @@ export class Database {
         // not MikroORM's `transactional`: where the connection dies within it, its place in the pool is lost for ever
         return await this.statements.transaction().execute(work);
       } catch (error) {
-        if (attempt > CONFLICT_RETRIES || !CONFLICT_CODES.has(sqlState(error) ?? '')) throw error;
+        if (attempt > CONFLICT_RETRIES || !isContended(error)) throw error;
       }
     }
   }
@@ -94,6 +94,11 @@ function sqlState(error: unknown): string | undefined {
  */
 export function isPermanent(error: unknown): boolean {
   return /^(22|23|42)/.test(sqlState(error) ?? '');
+}
+
+/** Whether a transaction lost a deadlock or waited too long for a lock: tried again it may succeed. */
+export function isContended(error: unknown): boolean {
+  return CONFLICT_CODES.has(sqlState(error) ?? '');
 }
 
 /** Whether a statement was ended since it took longer than `statementTimeoutMs`. */

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { positionColumns, rawColumns } from '#libs/events/base-columns.js';
+import { bookkeepingColumns, positionColumns, rawColumns } from '#libs/events/base-columns.js';
 import { type Column, type ColumnValue, columnKinds, toSql } from '#libs/events/column.js';
 import type { DecodedValues, EventDefinition } from '#libs/events/event.js';
 import { type ChainLog, logKey } from '#libs/events/log.js';
@@ -91,6 +91,25 @@ async function upsertGroup(
     set ${assignments}, removed = false, revision = t.revision + 1, write_id = excluded.write_id
     where (t.removed or (${old}) is distinct from (${stated})) and ${mayTake}`.execute(tx);
   return Number(result.numAffectedRows ?? 0);
+}
+
+/**
+ * Puts rows of one event into its table as they are, bookkeeping (`removed`, `revision`, `writeId` among the values) included; one
+ * that has the same write there isn't touched. Each key at most once.
+ */
+export async function putRows(
+  tx: SqlExecutor,
+  event: EventDefinition,
+  rows: readonly EventRow[],
+): Promise<void> {
+  const columns = [...storedColumns(event), ...bookkeepingColumns];
+  const names = list(columns.map((c) => sql.ref(c.name)));
+  await sql`
+    insert into ${sql.table(event.table)} as t (${names})
+    select ${names} from ${unnested(columns, rows)} order by chain_id, tx_hash, log_index
+    on conflict (chain_id, tx_hash, log_index) do update
+    set ${list(columns.map((c) => sql`${sql.ref(c.name)} = excluded.${sql.ref(c.name)}`))}
+    where t.write_id is distinct from excluded.write_id`.execute(tx);
 }
 
 /** The columns of an event that follow from its log: all but the bookkeeping. */

@@ -1,24 +1,40 @@
 import { sql } from 'kysely';
 import { pause } from '#libs/telemetry/run-process.js';
+import { type AdoptedEvent, adoptFragments, moveProblem } from './adopt-fragments.js';
 import type { Database } from './database.js';
 
 /** Key of the advisory lock that one migrating process holds; any constant that nobody else uses (ASCII "evmn"). */
 const MIGRATION_LOCK = 0x65766d6e;
 
+/** What migrating changed. */
+export interface Migrated {
+  /** Names of the migrations that were applied. */
+  readonly migrations: readonly string[];
+  /** Events that have a folder now, and whose rows were moved into its table. */
+  readonly adopted: readonly AdoptedEvent[];
+}
+
 /**
- * Brings the schema up to date. Several processes may do so at once: an advisory lock lets one work and the others wait;
- * a statement that can't get its table lock within the session's `lock_timeout` fails instead of stopping all traffic.
- * @returns the names of the migrations that this call applied.
+ * Brings the schema up to date, then moves rows of events without a folder that have one in this build. Several processes may do so
+ * at once: an advisory lock lets one work and the others wait; a statement that can't get its table lock within the session's
+ * `lock_timeout` fails instead of stopping all traffic.
+ * @param say is told in words how far the moving is. @param stop ends it; the next call goes on where it was.
+ * @throws NameTaken when two events have one name; AbortError on `stop`.
  */
-export async function migrate(database: Database): Promise<string[]> {
-  // the lock is held by a transaction of its own; the migrator works on another connection
+export async function migrate(
+  database: Database,
+  say: (progress: string) => void = () => {},
+  stop: AbortSignal = new AbortController().signal,
+): Promise<Migrated> {
+  // the lock is held by a transaction of its own; the work is done on other connections
   return database.transaction(async (tx) => {
     // waiting for another migrating process may take longer than a lock may in daily work
     await sql`set local lock_timeout = '10min'`.execute(tx);
     await sql`set local idle_in_transaction_session_timeout = 0`.execute(tx);
     await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(tx);
     const applied = await database.mikroOrm.migrator.up();
-    return applied.map((migration) => migration.name);
+    const adopted = await adoptFragments(database, say, stop);
+    return { migrations: applied.map((migration) => migration.name), adopted };
   });
 }
 
@@ -50,7 +66,7 @@ export async function untilMigrated(
 }
 
 /**
- * What keeps a process from working with the database, in words, or null: it doesn't answer, or lacks migrations.
+ * What keeps a process from working with the database, in words, or null: it doesn't answer, lacks migrations, or has rows to be moved.
  * Words of the driver are left out but for its code: they may hold the user or the host.
  */
 export async function databaseProblem(database: Database): Promise<string | null> {
@@ -58,7 +74,8 @@ export async function databaseProblem(database: Database): Promise<string | null
     // the migrator takes a database that can't be reached for an empty one
     await sql`select 1`.execute(database.statements);
     const pending = await pendingMigrations(database);
-    return pending.length ? `waiting for migrations (npm run migrate): ${pending.join(', ')}` : null;
+    if (pending.length) return `waiting for migrations (npm run migrate): ${pending.join(', ')}`;
+    return await moveProblem(database.statements);
   } catch (error) {
     return `Postgres does not answer${errorCode(error)}`;
   }

@@ -7,7 +7,7 @@ interface Node {
 }
 
 interface Message {
-  readonly socketBridgeEvents: {
+  readonly told: {
     readonly cursor: string;
     readonly changes: readonly { readonly type: 'ADDED' | 'REMOVED' | 'FINALIZED'; readonly node: Node }[];
   };
@@ -15,13 +15,19 @@ interface Message {
 
 /** Which changes are told. */
 export interface StreamFilter {
+  /** Of which event; SocketBridge by default. */
+  readonly event?: string;
   readonly where?: object;
   /** UNFINALIZED by default: all. */
   readonly finality?: 'UNFINALIZED' | 'FINALIZED';
 }
 
-const query = `subscription ($where: SocketBridgeEventWhere, $since: FeedCursor, $finality: Finality!) {
-  socketBridgeEvents(where: $where, since: $since, finality: $finality) { cursor changes { type node { id blockHash } } }
+const queryOf = (
+  event: string,
+) => `subscription ($where: ${event}EventWhere, $since: FeedCursor, $finality: Finality!) {
+  told: ${event[0]!.toLowerCase()}${event.slice(1)}Events(where: $where, since: $since, finality: $finality) {
+    cursor changes { type node { id blockHash } }
+  }
 }`;
 
 /** To cut a connection that isn't established yet is an error to `ws`, which nobody hears any more by then. */
@@ -75,15 +81,15 @@ export class Subscriber {
   }
 
   private async listen(client: ReturnType<typeof createClient>): Promise<void> {
-    const { where, finality = 'UNFINALIZED' } = this.start;
+    const { event = 'SocketBridge', where, finality = 'UNFINALIZED' } = this.start;
     const variables = { where, since: this.cursor, finality };
-    for await (const { data, errors } of client.iterate<Message>({ query, variables })) {
+    for await (const { data, errors } of client.iterate<Message>({ query: queryOf(event), variables })) {
       if (!data) {
         this.errors.push(...(errors ?? []).map(({ message }) => message));
         continue;
       }
-      for (const { type, node } of data.socketBridgeEvents.changes) this.fold(type, node);
-      this.cursor = data.socketBridgeEvents.cursor;
+      for (const { type, node } of data.told.changes) this.fold(type, node);
+      this.cursor = data.told.cursor;
     }
   }
 
