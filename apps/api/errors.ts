@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError } from 'graphql';
 import { isTimeout } from '#libs/database/database.js';
+import { EventMoved } from '#libs/database/event-catalog.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { currentRequest } from './limits/request-context.js';
 
@@ -34,6 +35,8 @@ export function maskError(error: unknown, logger: Logger): Error {
 }
 
 function kindOf(cause: unknown, requestId: string) {
+  if (cause instanceof EventMoved)
+    return { level: 'debug', code: 'EVENT_MOVED', message: `${cause.message}.` } as const;
   if (isConnectionError(cause)) {
     const message = 'The database is not available at the moment; try again.';
     // told once, by who reads the commit log, and not for every request

@@ -9,11 +9,13 @@ import type { Broker } from '#libs/broker/broker.js';
 import { createInProcessBroker } from '#libs/broker/in-process.js';
 import { connectRabbit } from '#libs/broker/rabbit.js';
 import { localConfig } from '#libs/config/config.js';
+import { wordsOf } from '#libs/database/adopt-fragments.js';
 import { Database } from '#libs/database/database.js';
 import { databaseProblem, migrate } from '#libs/database/migrate.js';
 import { eventSyntax } from '#libs/events/event-syntax.js';
 import { HealthServer } from '#libs/telemetry/health-server.js';
 import { createLogger } from '#libs/telemetry/logger.js';
+import { ProgressLine } from '#libs/telemetry/progress-line.js';
 import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
 import { demoContracts, startDemoChain } from './demo-chain.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
@@ -30,7 +32,7 @@ await runProcess(async (stop) => {
     : await startEmbeddedPostgres({ dir: join(dataDirectory, 'postgres') });
   const url = config.databaseUrl ?? postgres!.url;
   const database = Database.open(url);
-  await migrate(database);
+  await bringUpToDate(database, stop);
   const broker: Broker = config.rabbitmqUrl
     ? await connectRabbit({
         url: config.rabbitmqUrl,
@@ -68,6 +70,13 @@ await runProcess(async (stop) => {
   await Promise.all([reads.close(), database.close()]);
   await postgres?.stop();
 });
+
+async function bringUpToDate(database: Database, stop: AbortSignal): Promise<void> {
+  const line = new ProgressLine(process.stdout);
+  const { adopted } = await migrate(database, (progress) => line.show(progress), stop);
+  line.clear();
+  for (const one of adopted) process.stdout.write(`  ${wordsOf(one)}\n`);
+}
 
 function banner(url: string, chains: string, demo: boolean, dataFolder: string | null): string {
   const lines = [

@@ -92,7 +92,8 @@ async function dropRows(
   const removed = new Map<string, number>();
   if (!hashes.length) return removed;
   for (const event of await placesAbove(tx, chainId, above)) {
-    removed.set(event.name, await removeRows(tx, event, chainId, ofBlocks(above, hashes), await writeId()));
+    const marked = await removeRows(tx, event, chainId, ofBlocks(above, hashes), await writeId());
+    removed.set(event.name, (removed.get(event.name) ?? 0) + marked);
   }
   await forgetKeptLogs(tx, chainId, hashes);
   return removed;

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { SqlExecutor } from './database.js';
+import { fragmentLock } from './event-catalog.js';
 
 /** An entry of the commit log (DESIGN §3.4): rows of an event were touched, or finality moved. */
 export type CommitEntry =
@@ -18,9 +19,17 @@ export type CommitEntry =
       readonly to: number | null;
     };
 
-/** A new id for the rows that one transaction touches. A sequence: it must differ also after a dump and restore. */
+/**
+ * A new id for the rows that one transaction touches. A sequence: it must differ also after a dump and restore. Until the transaction's
+ * end nobody moves rows of events without a folder (see `fragmentLock`): who holds a fragment alone knows that whatever is written of
+ * it later has a higher id.
+ */
 export async function nextWriteId(tx: SqlExecutor): Promise<number> {
-  const { rows } = await sql<{ id: string }>`select nextval('event_write_id') as id`.execute(tx);
+  const { rows } = await sql<{ id: string }>`
+    with held as materialized (
+      select pg_advisory_xact_lock_shared(${fragmentLock(sql`name`)})
+      from (select name from event_fragment where adopted_at is null order by name) f)
+    select nextval('event_write_id') as id from (select count(*) from held) h`.execute(tx);
   return Number(rows[0]!.id);
 }
 

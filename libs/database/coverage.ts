@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
 import type { SqlExecutor } from './database.js';
 import { type BlockRanges, multirangeLiteral } from './entities/multirange-type.js';
+import { currentName } from './event-catalog.js';
 
 /** One change of the ledger: what a stored statement takes from and gives to coverage. Ranges are half-open. */
 export interface CoverageChange {
@@ -39,7 +40,7 @@ async function applyChange(tx: SqlExecutor, change: CoverageChange): Promise<voi
       live_from = coalesce(live_from, ${change.liveFrom ?? null}::bigint)
     from unnest(${change.sources.map((s) => `\\x${s.address.slice(2)}`)}::text[], ${change.sources.map((s) => s.event)}::text[])
       as stated(address, event)
-    where s.chain_id = ${change.chainId} and s.address = stated.address::bytea and s.event = stated.event`.execute(
+    where s.chain_id = ${change.chainId} and s.address = stated.address::bytea and s.event = ${currentName(sql`stated.event`)}`.execute(
     tx,
   );
 }

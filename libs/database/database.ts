@@ -49,7 +49,7 @@ export class Database {
         // not MikroORM's `transactional`: where the connection dies within it, its place in the pool is lost for ever
         return await this.statements.transaction().execute(work);
       } catch (error) {
-        if (attempt > CONFLICT_RETRIES || !isConflict(error)) throw error;
+        if (attempt > CONFLICT_RETRIES || !isContended(error)) throw error;
       }
     }
   }
@@ -97,8 +97,8 @@ export function isPermanent(error: unknown): boolean {
   return /^(22|23|42)/.test(sqlState(error) ?? '');
 }
 
-/** Whether a statement may succeed when it is tried again: it lost a deadlock, or waited in vain for a lock. */
-export function isConflict(error: unknown): boolean {
+/** Whether a transaction lost a deadlock or waited too long for a lock: tried again it may succeed. */
+export function isContended(error: unknown): boolean {
   return CONFLICT_CODES.has(sqlState(error) ?? '');
 }
 

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type Column, columnKinds, fromSql, isInLog, toSql } from '#libs/events/column.js';
 import type { DecodedValues } from '#libs/events/event.js';
-import { isConflict, type SqlExecutor } from './database.js';
+import { isContended, type SqlExecutor } from './database.js';
 import { type Derivation, type DerivationRange, filledNote } from './derivation-plan.js';
 import { compareKeys } from './event-rows.js';
 import type { RowKey } from './feed-log.js';
@@ -122,7 +122,7 @@ export async function fillRows(
       filled += await fillPart(executor, derivation, range, part);
     } catch (error) {
       // a store holds rows of it for long: they are looked at again
-      if (!isConflict(error)) throw error;
+      if (!isContended(error)) throw error;
     }
     await between(performance.now() - begun);
   }

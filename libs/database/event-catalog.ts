@@ -1,6 +1,7 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { LogFilter } from '#libs/chain/log-filter.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import { identityOf, parseFragment } from '#libs/events/fragment.js';
 import { CONTRACT_EVENT, jsonEvent } from '#libs/events/json-event.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { eventByName, events } from '#libs/events/registry.js';
@@ -15,22 +16,42 @@ interface Source {
   readonly event: string;
 }
 
+/** An event without a folder as the database tells it. */
+interface ToldFragment {
+  readonly name: string;
+  readonly fragment: string;
+  /** Its name in a registry, once its rows have a table of their own; else null. */
+  readonly adopted_as: string | null;
+}
+
 /**
  * The events that a database has rows of: those of the registry, and those without a folder, which the database tells. A process
  * knows the latter as of its last `load`.
  */
 export class EventCatalog {
+  private told = '';
   private withoutFolder: ReadonlyMap<string, EventDefinition> = new Map();
   private every: readonly EventDefinition[] = events;
+  /** Names that events had before they got a folder. */
+  private formerNames: ReadonlyMap<string, EventDefinition> = new Map();
+  /** All names of those that had others, by the one that they have now. */
+  private names: ReadonlyMap<string, readonly string[]> = new Map();
+  /** Of the registry: whose rows aren't all in their tables yet; null: the database wasn't asked so far. */
+  private unmoved: ReadonlySet<string> | null = null;
 
   /** The event of this name, or undefined when neither a folder declares it nor the database told of it so far. */
   byName(name: string): EventDefinition | undefined {
-    return eventByName(name) ?? this.withoutFolder.get(name);
+    return eventByName(name) ?? this.withoutFolder.get(name) ?? this.formerNames.get(name);
   }
 
   /** All of them, those of the registry first; the same list until there are others. */
   get all(): readonly EventDefinition[] {
     return this.every;
+  }
+
+  /** The name of an event, and those that it had before: what was read or said earlier may have one of them. */
+  namesOf(event: EventDefinition): readonly string[] {
+    return this.names.get(event.name) ?? [event.name];
   }
 
   /** What to ask a node for: every contract with every event; logs of pairs that nobody wants are to be left (`isOf`). */
@@ -60,23 +81,68 @@ export class EventCatalog {
 
   /** Reads what the database tells. */
   async load(executor: SqlExecutor): Promise<void> {
-    const { rows } = await sql<{ name: string; fragment: string }>`
-      select name, fragment from event_fragment where adopted_at is null order by name`.execute(executor);
+    const { rows } = await sql<ToldFragment>`
+      select name, fragment, adopted_as from event_fragment order by name`.execute(executor);
+    const told = JSON.stringify(rows);
+    if (told === this.told) return;
+    this.told = told;
     const before = this.withoutFolder;
-    // a folder that this build has declares more than a fragment does; its rows are moved by the next migrate
-    const told = rows.filter(({ name }) => !eventByName(name));
-    const isSame =
-      told.length === before.size &&
-      told.every(({ name, fragment }) => before.get(name)?.signature === fragment);
-    if (isSame) return;
-    this.withoutFolder = new Map(
-      told.map(({ name, fragment }) => {
-        const known = before.get(name);
-        return [name, known?.signature === fragment ? known : jsonEvent(fragment, name)];
+    const withoutFolder = new Map<string, EventDefinition>();
+    const formerNames = new Map<string, EventDefinition>();
+    const unmoved = new Set<string>();
+    for (const { name, fragment, adopted_as } of rows) {
+      const folder = folderOf(fragment);
+      const known = before.get(name);
+      // one that has moved to a table of which this build knows nothing is told, too: to say so is better than not to know it
+      if (!folder) withoutFolder.set(name, known?.signature === fragment ? known : jsonEvent(fragment, name));
+      else if (adopted_as === null) unmoved.add(folder.name);
+      else formerNames.set(name, folder);
+    }
+    this.withoutFolder = withoutFolder;
+    this.formerNames = formerNames;
+    this.names = new Map(
+      [...new Set(formerNames.values())].map((event) => {
+        const former = [...formerNames.keys()].filter((name) => formerNames.get(name) === event);
+        return [event.name, [...new Set([event.name, ...former])]];
       }),
     );
-    this.every = [...events, ...this.withoutFolder.values()];
+    this.unmoved = unmoved;
+    const isSame =
+      before.size === withoutFolder.size && [...withoutFolder].every(([name, e]) => before.get(name) === e);
+    if (!isSame) this.every = [...events, ...withoutFolder.values()];
   }
+
+  /**
+   * Checks that all rows of an event are where this build reads them. Within one snapshot call it anywhere; else for an event with a
+   * table of its own before its rows are read, and for one without a folder behind that.
+   * @throws EventMoved
+   */
+  async assertHere(executor: SqlExecutor, event: EventDefinition): Promise<void> {
+    if (event.sharesTable) {
+      const { rows } = await sql`
+        select 1 from event_fragment where name = ${event.name} and adopted_at is null`.execute(executor);
+      if (!rows.length)
+        throw new EventMoved(
+          `${event.name} has a table of its own by now, of which this server's version knows nothing: ask again once it is updated`,
+        );
+      return;
+    }
+    // once they are moved they stay
+    if (this.unmoved === null || this.unmoved.has(event.name)) await this.load(executor);
+    if (this.unmoved?.has(event.name))
+      throw new EventMoved(`${event.name} is about to get a table of its own: ask again once that is done`);
+  }
+}
+
+/** The event of the registry that has the types of a fragment, and the same of them indexed. */
+export function folderOf(fragment: string): EventDefinition | undefined {
+  const identity = identityOf(parseFragment(fragment));
+  return events.find((event) => event.identity === identity);
+}
+
+/** Rows of an event are not, or not all, where this build would look for them. */
+export class EventMoved extends Error {
+  override readonly name = 'EventMoved';
 }
 
 /** Events that this build doesn't know, or that have moved to a table that it doesn't know: a newer one does. */
@@ -94,9 +160,7 @@ export class UnknownEvents extends Error {
 export async function knownPlaces(tx: SqlExecutor): Promise<EventPlace[]> {
   const { rows: fragments } = await sql<{ name: string }>`
     select name from event_fragment where adopted_at is null order by name`.execute(tx);
-  const shared = fragments
-    .filter(({ name }) => !eventByName(name))
-    .map(({ name }) => ({ name, table: CONTRACT_EVENT, sharesTable: true }));
+  const shared = fragments.map(({ name }) => ({ name, table: CONTRACT_EVENT, sharesTable: true }));
   await holdFragments(
     tx,
     shared.map(({ name }) => name),
@@ -118,6 +182,13 @@ export async function placesAbove(tx: SqlExecutor, chainId: number, height: numb
   if (unknown.length) throw new UnknownEvents(unknown.map(({ event }) => event));
   return places;
 }
+
+/**
+ * The name that an event has now, for SQL: messages, and entries of the commit log, may have the one that it had before it got a folder.
+ * @param name a column with a name.
+ */
+export const currentName = (name: RawBuilder<unknown>) =>
+  sql`coalesce((select adopted_as from event_fragment renamed where renamed.name = ${name}), ${name})`;
 
 /** Key of an event's advisory lock: who writes rows of it to the shared table has it together, who moves them from there alone. */
 export const fragmentLock = (name: unknown) => sql`hashtextextended('event-monitor fragment ' || ${name}, 0)`;

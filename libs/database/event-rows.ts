@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { positionColumns, rawColumns } from '#libs/events/base-columns.js';
+import { bookkeepingColumns, positionColumns, rawColumns } from '#libs/events/base-columns.js';
 import { type Column, type ColumnValue, columnKinds, isInLog, toSql } from '#libs/events/column.js';
 import type { DecodedValues, EventDefinition } from '#libs/events/event.js';
 import { type ChainLog, logKey } from '#libs/events/log.js';
@@ -102,6 +102,25 @@ async function upsertGroup(
 /** What the chain was asked for holds as long as the row stands in the same block; in another one it is asked for again. */
 function keptInItsBlock({ name }: Column): RawBuilder<unknown> {
   return sql`${sql.ref(name)} = case when t.block_hash = excluded.block_hash then t.${sql.ref(name)} end`;
+}
+
+/**
+ * Puts rows of one event into its table as they are, bookkeeping (`removed`, `revision`, `writeId` among the values) included; one
+ * that has the same write there isn't touched. Each key at most once.
+ */
+export async function putRows(
+  tx: SqlExecutor,
+  event: EventDefinition,
+  rows: readonly EventRow[],
+): Promise<void> {
+  const columns = [...storedColumns(event), ...bookkeepingColumns];
+  const names = list(columns.map((c) => sql.ref(c.name)));
+  await sql`
+    insert into ${sql.table(event.table)} as t (${names})
+    select ${names} from ${unnested(columns, rows)} order by chain_id, tx_hash, log_index
+    on conflict (chain_id, tx_hash, log_index) do update
+    set ${list(columns.map((c) => sql`${sql.ref(c.name)} = excluded.${sql.ref(c.name)}`))}
+    where t.write_id is distinct from excluded.write_id`.execute(tx);
 }
 
 /** The columns of an event that follow from its log: all but the bookkeeping, and what only the chain can say. */

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { EventDefinition } from '#libs/events/event.js';
 import type { Row } from './condition.js';
 import type { SqlExecutor } from './database.js';
+import { currentName } from './event-catalog.js';
 import { columnList, rowOf } from './event-pages.js';
 import { rowsOf } from './event-relation.js';
 
@@ -117,7 +118,7 @@ export async function rowsOfFinality(
 ): Promise<Row[]> {
   const condition = sql`t.chain_id = ${entry.chainId} and t.block_number > ${entry.from ?? -1} and t.block_number <= ${entry.to ?? -1}
     and not t.removed and not exists (select 1 from feed_commit f where f.write_id = t.write_id
-      and f.chain_id = t.chain_id and f.event = ${event.name} and f.position > ${entry.position})`;
+      and f.chain_id = t.chain_id and ${currentName(sql`f.event`)} = ${event.name} and f.position > ${entry.position})`;
   return rowsWhere(executor, event, condition, after, limit);
 }
 

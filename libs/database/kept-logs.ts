@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { hexListLiteral } from '#libs/events/column-types.js';
 import type { ChainLog } from '#libs/events/log.js';
 import type { SqlExecutor } from './database.js';
+import { currentName } from './event-catalog.js';
 
 /** A log that is kept aside with the reason: undecodable, or claiming the key of another block's row. */
 export interface KeptLog {
@@ -26,7 +27,7 @@ export async function keepLogs(
   await sql`
     insert into ${sql.table(table)} (chain_id, event, tx_hash, log_index, block_hash, block_number, block_timestamp,
       tx_index, address, topics, data, reason)
-    select chain_id, event, tx_hash::bytea, log_index, block_hash::bytea, block_number, to_timestamp(block_timestamp),
+    select chain_id, ${currentName(sql`event`)}, tx_hash::bytea, log_index, block_hash::bytea, block_number, to_timestamp(block_timestamp),
       tx_index, address::bytea, topics::bytea[], data::bytea, reason
     from unnest(
       ${logs.map((l) => l.chainId)}::bigint[], ${logs.map((l) => l.event)}::text[], ${bytes(logs.map((l) => l.log.txHash))}::text[],

@@ -69,9 +69,22 @@ export async function takeOver(database: Database, claim: Claim): Promise<Leader
       expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}) where chain_id = ${chainId}`.execute(
       tx,
     );
-    await registerSources(tx, claim);
-    return { term, ...(await readStored(tx, chainId, claim.sources)) };
+    const sources = await underCurrentNames(tx, claim.sources);
+    await registerSources(tx, { ...claim, sources });
+    return { term, ...(await readStored(tx, chainId, sources)) };
   });
+}
+
+/** A fetcher of an older build goes on saying the name that an event had before it got a folder. */
+async function underCurrentNames(
+  tx: SqlExecutor,
+  sources: readonly WantedSource[],
+): Promise<readonly WantedSource[]> {
+  const { rows } = await sql<{ name: string; adopted_as: string }>`
+    select name, adopted_as from event_fragment
+    where adopted_as <> name and name = any(${sources.map((s) => s.event)}::text[])`.execute(tx);
+  const names = new Map(rows.map((row) => [row.name, row.adopted_as]));
+  return sources.map((source) => ({ ...source, event: names.get(source.event) ?? source.event }));
 }
 
 /** Makes the ledger hold exactly these sources as wanted; what is no longer wanted keeps its rows and is retired. */

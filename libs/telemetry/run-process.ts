@@ -14,7 +14,7 @@ const STOP_PATIENCE_MS = 9_500;
 const LINGER_MS = 250;
 
 /** Errors that say: the operator must change something first. They are shown without a stack. */
-const REFUSALS = new Set(['ConfigError', 'WrongChain', 'FragmentRefused', 'UsageError']);
+const REFUSALS = new Set(['ConfigError', 'WrongChain', 'FragmentRefused', 'NameTaken', 'UsageError']);
 
 /**
  * Runs a process's main function until it returns; SIGINT and SIGTERM abort `stop`, a second one ends the process at once,

@@ -81,9 +81,8 @@ export class Subscriber {
 
   private async listen(client: ReturnType<typeof createClient>): Promise<void> {
     const { event = 'SocketBridge', where, finality = 'UNFINALIZED' } = this.start;
-    const query = queryOf(event);
     const variables = { where, since: this.cursor, finality };
-    for await (const { data, errors } of client.iterate<Message>({ query, variables })) {
+    for await (const { data, errors } of client.iterate<Message>({ query: queryOf(event), variables })) {
       if (!data) {
         this.errors.push(...(errors ?? []).map(({ message }) => message));
         continue;

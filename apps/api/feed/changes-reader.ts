@@ -90,11 +90,14 @@ export class ChangesReader {
 
   /**
    * Some of the entries that are readable now, in batches, up to a place at most, which is then this one's, exactly.
-   * @throws PlaceExpired
+   * @throws PlaceExpired, EventMoved
    */
   async *readSome(until: FeedPlace | null): AsyncGenerator<ChangesBatch> {
     const pending: RowChange[] = [];
-    for (const read of await this.parts.feed.after(this.place.position)) {
+    const entries = await this.parts.feed.after(this.place.position);
+    // later ones may speak of rows that this build doesn't know
+    await this.assertHere();
+    for (const read of entries) {
       const { entry } = read;
       if (until && comparePlaces({ position: entry.position - 1, key: null }, until) >= 0) break;
       yield* this.readEntry(read, until, pending);
@@ -138,12 +141,20 @@ export class ChangesReader {
     if (!this.concerns(entry)) return;
     const after = this.place.key;
     const kept = await read.rows(this.selection.event);
+    if (kept) await this.assertHere();
     yield* kept ? behind(kept, after) : this.pages(entry, after);
+  }
+
+  /** Checks that what was read of entries, and of rows, is all that there is. */
+  private assertHere(): Promise<void> {
+    const { database } = this.parts;
+    return database.events.assertHere(database.statements, this.selection.event);
   }
 
   private concerns(entry: FeedEntry): boolean {
     const { event, finalizedOnly } = this.selection;
-    return entry.kind === 'finality' ? finalizedOnly : entry.event === event.name;
+    if (entry.kind === 'finality') return finalizedOnly;
+    return this.parts.database.events.namesOf(event).includes(entry.event);
   }
 
   /** Finality as of an entry, where it matters: a row that is touched at a write may be final already. */
@@ -170,6 +181,7 @@ export class ChangesReader {
       // a row of a later entry counts as one of an earlier once that entry is pruned: then this one was pruned before
       if (entry.kind === 'finality' && page.length && !(await isStored(statements, entry.position)))
         throw new PlaceExpired(entry.position);
+      await this.assertHere();
       yield* page;
       if (page.length < ROWS_PER_PAGE || this.ended.aborted) return;
       after = rowKey(page.at(-1)!);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker } from '#libs/broker/broker.js';
 import type { Row } from '#libs/database/condition.js';
 import type { Database } from '#libs/database/database.js';
+import { EventMoved } from '#libs/database/event-catalog.js';
 import {
   entriesAfter,
   type FeedEntry,
@@ -121,7 +122,10 @@ export class CommitFeed {
 
   /** Whether a row is history: below the block at which its source's news began. */
   isHistory(event: EventDefinition, row: Row): boolean {
-    const from = this.liveFrom.get(`${row.chainId} ${row.address} ${event.name}`);
+    const from = this.database.events
+      .namesOf(event)
+      .map((name) => this.liveFrom.get(`${row.chainId} ${row.address} ${name}`))
+      .find((block) => block !== undefined);
     return from === undefined || (row.blockNumber as number) < from;
   }
 
@@ -199,10 +203,19 @@ export class CommitFeed {
 
   private async rowsToKeep(entry: FeedEntry & { kind: 'write' }): Promise<readonly Row[] | null> {
     if (!this.followers) return null;
-    const event = this.database.events.byName(entry.event);
+    const { statements, events } = this.database;
+    const event = events.byName(entry.event);
     if (!event) return [];
-    const rows = await rowsOfWrite(this.database.statements, event, entry, null, KEPT_ROWS_PER_ENTRY + 1);
-    return rows.length > KEPT_ROWS_PER_ENTRY ? null : rows;
+    try {
+      await events.assertHere(statements, event);
+      const rows = await rowsOfWrite(statements, event, entry, null, KEPT_ROWS_PER_ENTRY + 1);
+      await events.assertHere(statements, event);
+      return rows.length > KEPT_ROWS_PER_ENTRY ? null : rows;
+    } catch (error) {
+      // told to those who want them; the others go on
+      if (error instanceof EventMoved) return null;
+      throw error;
+    }
   }
 
   private advance(position: number): void {

@@ -75,6 +75,7 @@ export class EventReads {
       backwards,
     };
     return this.parts.database.snapshot(async (tx) => {
+      await this.parts.database.events.assertHere(tx, event);
       const read = await readPage(tx, event, { ...request, limit: limit + 1 });
       const more = read.length > limit;
       const rows = more ? (backwards ? read.slice(1) : read.slice(0, limit)) : read;
@@ -98,8 +99,10 @@ export class EventReads {
       throw badInput(
         `${JSON.stringify(id.slice(0, 100))} is not an event's id: it is chainId:txHash:logIndex`,
       );
-    const { statements } = this.parts.database;
+    const { statements, events } = this.parts.database;
+    await events.assertHere(statements, this.event);
     const row = await readRow(statements, this.event, key);
+    await events.assertHere(statements, this.event);
     return row && nodeOf(this.event, row, await this.parts.chains.read(statements));
   }
 

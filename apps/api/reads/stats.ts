@@ -133,6 +133,7 @@ export class EventStats {
       order,
     };
     return this.database.snapshot(async (tx) => {
+      await this.database.events.assertHere(tx, this.event);
       const read = await readStats(tx, this.event, { ...request, limit: first + 1 });
       const { position, epoch } = await feedHead(tx);
       const asOf = feedCursor(epoch, { position, key: null });

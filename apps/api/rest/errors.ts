@@ -6,6 +6,7 @@ const statuses: Readonly<Record<string, number>> = {
   NOT_FOUND: 404,
   CURSOR_EXPIRED: 410,
   DATABASE_UNAVAILABLE: 503,
+  EVENT_MOVED: 503,
   QUERY_TIMEOUT: 503,
   SERVER_CLOSING: 503,
 };

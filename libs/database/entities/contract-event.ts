@@ -43,5 +43,9 @@ export const EventFragmentEntity = defineEntity({
       .datetime(3)
       .nullable()
       .comment('When its rows were moved into a table of its own; then the registry tells what it is.'),
+    adoptedAs: p
+      .text()
+      .nullable()
+      .comment('Name of the event in the registry since then: who still says the old one means this.'),
   },
 });
