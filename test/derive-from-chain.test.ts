@@ -253,9 +253,7 @@ test('what the first endpoint has pruned is asked of the next one', async () => 
     const shorten = (one: { id: number; result?: { blockHash?: string } }) =>
       one.result?.blockHash && 'from' in one.result ? { ...one, result: null } : one;
     const body = answer?.body as unknown;
-    return (
-      answer && { ...answer, body: Array.isArray(body) ? body.map(shorten) : shorten(body as never) }
-    );
+    return answer && { ...answer, body: Array.isArray(body) ? body.map(shorten) : shorten(body as never) };
   };
   const { code } = await run([pruned, rpc]);
   expect(code).toBe(0);

@@ -40,7 +40,7 @@ export function wordsOf({ name, event, rows, ms, undecodable }: AdoptedEvent): s
 }
 
 /** Two events have one name; the message says what to do. */
-export class NameTaken extends Error {
+class NameTaken extends Error {
   override readonly name = 'NameTaken';
 }
 
