@@ -6,7 +6,7 @@ import { LEASE_SECONDS } from './lease.js';
 const FORGOTTEN_AFTER_SECONDS = 60;
 
 /** A process that stands ready to lead a chain. */
-export interface Candidate {
+interface Candidate {
   readonly chainId: number;
   readonly process: string;
   /** The process that has invited it to take over, while the invitation runs; else null. */
