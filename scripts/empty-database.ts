@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '#apps/local/embedded-postgres.js';
 import { Database } from '#libs/database/database.js';
-import { migrate } from '#libs/database/migrate.js';
 
 /**
  * Runs `work` on a database of its own to which all migrations are applied.
@@ -19,7 +18,8 @@ export async function withMigratedDatabase<T>(
   const postgres = await startEmbeddedPostgres({ dir, settings });
   try {
     const database = Database.open(postgres.url);
-    await migrate(database);
+    // the schema alone: what the code needs of it beyond may be what a migration is being written for
+    await database.mikroOrm.migrator.up();
     const result = await work(database, postgres.url);
     await database.close();
     return result;
