@@ -3,14 +3,17 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
+import type { EventDefinition } from '#libs/events/event.js';
+import { eventByName } from '#libs/events/registry.js';
 import { benchReads } from './bench/reads.js';
 import { runClients } from './bench/stream-clients.js';
 import { benchSubscribers } from './bench/subscribers.js';
 import { withMigratedDatabase } from './empty-database.js';
 
 /*
- * npm run bench -- reads [--rows 1000000] [--database postgresql://…]: how each kind of read is carried out on generated rows. Without a
- * database it starts one of its own; a given one must be empty, or filled by an earlier run with the same number of rows.
+ * npm run bench -- reads [--event SocketBridge] [--rows 1000000] [--database postgresql://…]: how each kind of read of an event (or of
+ * several: --event may be given again) is carried out on generated rows. Without a database it starts one of its own; a given one must be
+ * empty, or filled by an earlier run with the same number of rows.
  *
  * npm run bench -- subscribers [--subscribers 2000] [--rate 200] [--minutes 5]: subscribers of one API process while events are stored;
  * needs a RabbitMQ at RABBITMQ_URL, and starts a Postgres of its own.
@@ -19,6 +22,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rows: { type: 'string', default: '1000000' },
+    event: { type: 'string', multiple: true, default: ['SocketBridge'] },
     database: { type: 'string' },
     subscribers: { type: 'string', default: '2000' },
     rate: { type: 'string', default: '200' },
@@ -27,8 +31,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
-async function reads(): Promise<void> {
-  const run = (database: Database) => benchReads(database, Number(values.rows));
+async function reads(events: readonly EventDefinition[]): Promise<void> {
+  const run = (database: Database) => benchReads(database, events, Number(values.rows));
   if (!values.database) return withMigratedDatabase(run);
   const database = Database.open(values.database);
   await migrate(database);
@@ -55,12 +59,14 @@ async function subscriberClients(): Promise<void> {
 
 const rabbitmqUrl = process.env.RABBITMQ_URL;
 const isNumber = [values.subscribers, values.rate, values.minutes].every((value) => Number(value) > 0);
-if (positionals.join() === 'reads' && /^[1-9]\d{3,8}$/.test(values.rows)) await reads();
+const measured = values.event.map(eventByName).filter((event) => event !== undefined);
+const canRead = /^[1-9]\d{3,8}$/.test(values.rows) && measured.length === values.event.length;
+if (positionals.join() === 'reads' && canRead) await reads(measured);
 else if (positionals.join() === 'subscribers' && rabbitmqUrl && isNumber) await subscribers(rabbitmqUrl);
 else if (positionals.join() === 'subscriber-clients' && isNumber) await subscriberClients();
 else {
   process.stderr.write(
-    `npm run bench -- reads [--rows 1000000] [--database postgresql://…]; at least 1000 rows
+    `npm run bench -- reads [--event SocketBridge] [--rows 1000000] [--database postgresql://…]; at least 1000 rows
 RABBITMQ_URL=amqp://… npm run bench -- subscribers [--subscribers 2000] [--rate 200] [--minutes 5]\n`,
   );
   process.exit(2);

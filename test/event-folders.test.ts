@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { events } from '#libs/events/registry.js';
-import { eventFolderFaults } from '../scripts/event-folders.js';
+import { eventFolderFaults } from '../scripts/event-folder-faults.js';
 
 const real = new URL('../libs/events/', import.meta.url);
 let copy: string;

@@ -2,6 +2,8 @@ import { request } from 'node:http';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { RunningApi } from '#apps/api/server.js';
+import { snakeCase } from '#libs/events/column.js';
+import { events } from '#libs/events/registry.js';
 import { startTestApi } from './services/api.js';
 import { LedgerFixture } from './services/ledger-fixture.js';
 import { get } from './services/rest.js';
@@ -11,7 +13,8 @@ let api: RunningApi;
 
 beforeAll(async () => {
   ledger = await LedgerFixture.create(inject('postgresUrl'));
-  api = await startTestApi({ database: ledger.database });
+  // each parameter of each event is tried
+  api = await startTestApi({ database: ledger.database, limits: { requestsPerSecond: 10_000 } });
 });
 afterAll(async () => {
   await api?.close();
@@ -28,12 +31,16 @@ test('the OpenAPI document is valid, and has an operation for every resource', a
   const { get: list } = body.paths['/api/chains'];
   const broken = { ...body, paths: { '/api/chains': { get: { ...list, parameters: [{ name: 'x' }] } } } };
   expect(await new Validator().validate(broken)).toMatchObject({ valid: false });
+  const stems = events.map((event) => snakeCase(event.name).replaceAll('_', '-'));
+  expect(stems.slice(0, 2)).toEqual(['socket-bridge', 'socket-swap-tokens']);
   expect(Object.keys(body.paths)).toEqual([
-    '/api/socket-bridge-events',
-    '/api/socket-bridge-events/export.ndjson',
-    '/api/socket-bridge-events/stream',
-    '/api/socket-bridge-events/{id}',
-    '/api/socket-bridge-stats',
+    ...stems.flatMap((stem) => [
+      `/api/${stem}-events`,
+      `/api/${stem}-events/export.ndjson`,
+      `/api/${stem}-events/stream`,
+      `/api/${stem}-events/{id}`,
+      `/api/${stem}-stats`,
+    ]),
     '/api/total-bridged/{token}/{toChainId}',
     '/api/chains',
     '/api/chains/{id}',

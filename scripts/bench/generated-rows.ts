@@ -44,9 +44,8 @@ export async function generateRows(
 async function insertChains(executor: SqlExecutor): Promise<void> {
   for (const { id, name, blockTimeMs } of chains.slice(0, CHAINS)) {
     const finalized = sql`${blockAt(sql`now() - ${UNFINALIZED_SECONDS} * interval '1 second'`, sql`${blockTimeMs}::int`)}`;
-    await sql`insert into chain (chain_id, name, state, finalized_block) values (${id}, ${name}, 'following', ${finalized})`.execute(
-      executor,
-    );
+    await sql`insert into chain (chain_id, name, state, finalized_block) values (${id}, ${name}, 'following', ${finalized})
+      on conflict do nothing`.execute(executor);
   }
 }
 

@@ -1,13 +1,16 @@
 import { sql } from 'kysely';
 import type { Database } from '#libs/database/database.js';
 import type { EventDefinition } from '#libs/events/event.js';
-import { events } from '#libs/events/registry.js';
 import { explain } from './explain.js';
 import { generateRows } from './generated-rows.js';
 import { type ReadCase, readCases } from './read-cases.js';
 
 /** Prints for each kind of read of each event: time, rows looked at, rows returned, and by which index. */
-export async function benchReads(database: Database, rows: number): Promise<void> {
+export async function benchReads(
+  database: Database,
+  events: readonly EventDefinition[],
+  rows: number,
+): Promise<void> {
   for (const event of events) {
     await fill(database, event, rows);
     process.stdout.write(
