@@ -49,7 +49,7 @@ const LEGS = [
 export const MEAN_LEGS = 1.09;
 
 /** The tokens that are contracts, and emit Transfer. */
-export const ERC20 = TOKENS.filter((one) => one.address !== NATIVE);
+const ERC20 = TOKENS.filter((one) => one.address !== NATIVE);
 const OTHERS = new Map(TOKENS.map((token) => [token, TOKENS.filter((one) => one !== token)]));
 const CARRIED = new Map(
   BRIDGES.map((bridge) => [
