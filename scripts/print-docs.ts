@@ -6,7 +6,9 @@ import { chains } from '#libs/config/chains.js';
 import { type ProcessVariables, processVariables } from '#libs/config/config.js';
 import type { ReadVariable } from '#libs/config/variables.js';
 import { eventSyntax } from '#libs/events/event-syntax.js';
+import { events } from '#libs/events/registry.js';
 import { registry } from '#libs/telemetry/metrics.js';
+import { eventsPage } from './events-page.js';
 import { writeOrCheck } from './generated-file.js';
 import { limitsPage } from './limits-page.js';
 
@@ -155,6 +157,7 @@ function escaped(text: string): string {
 writeOrCheck(
   {
     'docs/configuration.md': configuration(),
+    'docs/events.md': eventsPage(NOTE, table, events),
     'docs/limits.md': `${NOTE}\n\n${limitsPage()}`,
     'docs/metrics.md': metrics(),
   },
