@@ -42,8 +42,9 @@ export const alone: InvariantMutants = {
     {
       name: 'the refusal of one chain ends the others of its process',
       file: 'apps/fetcher/follow-chains.ts',
-      search: 'if (only && !others.length) await followChain(',
-      replace: 'if (only) await followChain(',
+      search: 'if (!(error instanceof WrongChain || error instanceof FragmentRefused)) {',
+      replace:
+        'if (error instanceof WrongChain) throw error;\n      if (!(error instanceof FragmentRefused)) {',
       killers: [
         by(
           'several-chains',
