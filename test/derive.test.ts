@@ -64,17 +64,17 @@ function derive(...more: string[]): Promise<Outcome> {
 }
 
 test('a column is put right from the raw logs of all chains; rows that are right, write ids and positions stay as they are', async () => {
-  await staleRows(25_000);
+  await staleRows(12_000);
   await staleRows(400, OTHER_CHAIN);
   const before = await untouched();
   const { code, stdout } = await derive(...args('--share', '1'));
   expect([code, await wrong(), await wrong(OTHER_CHAIN)]).toEqual([0, 0, 0]);
-  expect(stdout).toContain('25401 rows: 19050 filled, 0 unreadable');
+  expect(stdout).toContain('12401 rows: 9300 filled, 0 unreadable');
   expect(await untouched()).toEqual(before);
   const again = await derive(...args('--share', '1'));
   expect(again).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining('25401 rows: 0 filled, 0 unreadable'),
+    stdout: expect.stringContaining('12401 rows: 0 filled, 0 unreadable'),
   });
 });
 
@@ -88,7 +88,7 @@ test('only rows of the chain that is asked for are filled', async () => {
 });
 
 test('killed -9 in the middle it goes on where it was: what is done is not done again, and every row is filled once', async () => {
-  await staleRows(40_000);
+  await staleRows(25_000);
   const toFill = await wrong();
   const child = await spawnOwned(process.execPath, [main, ...args('--share', '0.1', '--parallel', '2')], {
     env: { PATH: process.env.PATH, DATABASE_URL: ledger.url },
@@ -107,16 +107,16 @@ test('killed -9 in the middle it goes on where it was: what is done is not done 
   const { code, stdout } = await derive(...args('--share', '1'));
   expect([code, await wrong()]).toEqual([0, 0]);
   expect(stdout).toContain('goes on where an earlier run stopped');
-  expect(stdout).toContain(`40001 rows: ${toFill} filled`);
+  expect(stdout).toContain(`25001 rows: ${toFill} filled`);
   expect(await done()).toEqual(expect.arrayContaining(before));
 });
 
 test('two at once share the work', async () => {
-  await staleRows(40_000);
+  await staleRows(25_000);
   const toFill = await wrong();
   const both = await Promise.all([derive(...args('--share', '0.5')), derive(...args('--share', '0.5'))]);
   expect(both.map(({ code }) => code)).toEqual([0, 0]);
-  for (const { stdout } of both) expect(stdout).toContain(`40001 rows: ${toFill} filled`);
+  for (const { stdout } of both) expect(stdout).toContain(`25001 rows: ${toFill} filled`);
   expect(await wrong()).toBe(0);
 });
 
