@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HistoryLane } from '#apps/fetcher/history-lane.js';
 import type { Ranges } from '#apps/fetcher/history-plan.js';
 import { Lead } from '#apps/fetcher/lead.js';
-import type { Broker } from '#libs/broker/broker.js';
+import type { Broker, Queue } from '#libs/broker/broker.js';
 import type { FinalStatement } from '#libs/broker/messages.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
 import { EventCatalog } from '#libs/database/event-catalog.js';
@@ -32,14 +32,14 @@ const nothingStored = {
   emptyHeights: [],
 };
 
-/** A history lane over an RPC that has no logs and a broker that takes everything and keeps it from the workers. @param depth of its queue. */
-function laneOf(depth = () => 1) {
+/** A history lane over an RPC that has no logs and a broker that takes everything and keeps it from the workers. @param depth of a queue. */
+function laneOf(depth: (queue: Queue) => number = () => 1) {
   const published: string[] = [];
   const endpoint = { logsFrom: async (_from: number, to: number) => ({ to, logs: [] }) };
   const client = { use: (work: (e: typeof endpoint) => unknown) => work(endpoint) } as unknown as ChainClient;
   const broker = {
     trouble: null,
-    depth: async () => depth(),
+    depth: async (queue: Queue) => depth(queue),
     publish: async (_lane: unknown, { from, to }: FinalStatement) => {
       published.push(`${from}-${to}`);
     },
@@ -89,6 +89,14 @@ test('what is lost while nothing was stored for hours is said again in a minute 
   expect(lost).toEqual(['1-10', '11-20']);
   waiting = 2;
   for (let minute = 0; minute < 30; minute++) expect(await said(MINUTE)).toEqual([]);
+});
+
+test('what a worker passed on is not lost: it is said again as rarely as what waits in the queue', async () => {
+  const said = laneOf(({ lane }) => Number(lane === 'delayed'));
+  await said(0);
+  let times = 0;
+  for (let minute = 0; minute < 24 * 60; minute++) times += (await said(MINUTE)).length / 2;
+  expect(times).toBeLessThan(30);
 });
 
 test('however long the history, no more than 32 ranges are published and not stored', async () => {

@@ -18,8 +18,8 @@ export const alone: InvariantMutants = {
     {
       name: 'gives messages up while the database is away',
       file: 'apps/worker/delivery-queue.ts',
-      search: 'if (isPermanent(error)) {',
-      replace: 'if (isPermanent(error) || error) {',
+      search: '|| isPermanent(error)) {',
+      replace: '|| isPermanent(error) || error) {',
       killers: [
         by(
           'delivery-queue',
@@ -30,12 +30,36 @@ export const alone: InvariantMutants = {
     {
       name: 'one message that can never be stored stops its queue',
       file: 'apps/worker/delivery-queue.ts',
-      search: 'if (isPermanent(error)) {',
-      replace: 'if (isPermanent(error) && this.stopped) {',
+      search: '|| isPermanent(error)) {',
+      replace: '|| (isPermanent(error) && this.stopped)) {',
       killers: [
         by(
           'delivery-queue',
           'a message that can never be stored goes to the dead letters alone; the others of its group are stored',
+        ),
+      ],
+    },
+    {
+      name: 'news of an event that no worker knows hold up other chains, until they are dead-lettered',
+      file: 'apps/worker/worker.ts',
+      search: '    if (delivery.redelivered) {',
+      replace: '    if (delivery.redelivered && !queue) {',
+      killers: [
+        by(
+          'rolling-upgrade',
+          'what no worker knows waits and says so, the history and the news of other chains go on; once a worker knows it all is stored',
+        ),
+      ],
+    },
+    {
+      name: 'a worker that does not know an event keeps the lane of its news',
+      file: 'libs/broker/rabbit-consumer.ts',
+      search: 'this.#delay(channel, message) : this.#renew(channel),',
+      replace: 'this.#delay(channel, message) : this.#ack(channel, message),',
+      killers: [
+        by(
+          'broker-contract',
+          'hands news that were passed on to the next in line, with all that is behind them and in order',
         ),
       ],
     },

@@ -28,6 +28,30 @@ export const bounded: InvariantMutants = {
       ],
     },
     {
+      name: 'says again every minute what workers passed on',
+      file: 'apps/fetcher/history-lane.ts',
+      search: "const queues = [{ lane: 'history' }, { lane: 'delayed' }] as const;",
+      replace: "const queues = [{ lane: 'history' }] as const;",
+      killers: [
+        by(
+          'fetcher-history',
+          'what a worker passed on is not lost: it is said again as rarely as what waits in the queue',
+        ),
+      ],
+    },
+    {
+      name: 'passes history on for ever that nobody can use',
+      file: 'libs/broker/rabbit-consumer.ts',
+      search: 'if (Date.now() - since > PASSED_ON_AT_MOST_MS) return',
+      replace: 'if (Date.now() - since > PASSED_ON_AT_MOST_MS * 1_000) return',
+      killers: [
+        by(
+          'broker-contract',
+          'forgets history that nobody could use for ten minutes: whoever said it finds it missing',
+        ),
+      ],
+    },
+    {
       name: 'says news without bound',
       file: 'apps/fetcher/news-lane.ts',
       search: "if (lead.unapplied >= WINDOW) return { outcome: 'full' };",

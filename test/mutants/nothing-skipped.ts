@@ -86,6 +86,30 @@ export const nothingSkipped: InvariantMutants = {
       ],
     },
     {
+      name: 'last_processed_block stays ahead of what a reorg took away',
+      file: 'libs/database/coverage.ts',
+      search: 'update chain c set last_processed_block = p.block from',
+      replace: 'update chain c set last_processed_block = greatest(c.last_processed_block, p.block) from',
+      killers: [
+        by(
+          'parallel-workers',
+          'five workers in parallel: at every moment all rows through lastProcessedBlock are the chain’s, and it goes back by reorgs only, to the blocks that stay',
+        ),
+      ],
+    },
+    {
+      name: 'what is added takes last_processed_block back',
+      file: 'libs/database/coverage.ts',
+      search: "and (p.block is null or ${endOfPart('w', 'start_block')} >= p.block)",
+      replace: "and (p.block is null or ${endOfPart('w', 'start_block')} is not null)",
+      killers: [
+        by(
+          'ledger-arithmetic',
+          'the last processed block is never ahead of what is stored, and goes back only by blocks that are dropped, whatever is added, removed or moved',
+        ),
+      ],
+    },
+    {
       name: 'trusts an empty answer where the bloom says maybe',
       file: 'libs/chain/endpoint.ts',
       search: "(verdict === 'maybe' && (await this.provesAbsence(header, filter)))",
