@@ -5,10 +5,7 @@ import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { eventByName } from '#libs/events/registry.js';
-<<<<<<< HEAD
 import { benchDerive, deriveRun } from './bench/derive.js';
-=======
->>>>>>> typed
 import { benchReads } from './bench/reads.js';
 import { runClients } from './bench/stream-clients.js';
 import { benchSubscribers } from './bench/subscribers.js';
@@ -97,10 +94,7 @@ else if (positionals.join() === 'derive-run' && values.database) await deriving(
 else {
   process.stderr.write(
     `npm run bench -- reads [--event SocketBridge] [--rows 1000000] [--database postgresql://…]; at least 1000 rows
-<<<<<<< HEAD
 npm run bench -- derive [--rows 1000000] [--rate 50] [--parallel 2]
-=======
->>>>>>> typed
 RABBITMQ_URL=amqp://… npm run bench -- subscribers [--subscribers 2000] [--rate 200] [--minutes 5]\n`,
   );
   process.exit(2);

@@ -255,15 +255,8 @@ test('what the first endpoint has pruned is asked of the next one', async () => 
       : reply;
   pruned.answering = (request) => {
     const answer = whole(request);
-<<<<<<< HEAD
-    const shorten = (one: { id: number; result?: { blockHash?: string } }) =>
-      one.result?.blockHash && 'from' in one.result ? { ...one, result: null } : one;
-    const body = answer?.body as unknown;
-    return answer && { ...answer, body: Array.isArray(body) ? body.map(shorten) : shorten(body as never) };
-=======
     const body = answer?.body as Reply | Reply[];
     return answer && { ...answer, body: Array.isArray(body) ? body.map(pruneReply) : pruneReply(body) };
->>>>>>> derive
   };
   const { code } = await run([pruned, rpc]);
   expect(code).toBe(0);

@@ -26,20 +26,23 @@ test.each([
   'event Transfer(address indexed from, address indexed to, uint256 value)',
   'event Odd(int24 tick, (address owner, uint256[2] ids)[] orders, string indexed label, bytes, bool address, uint8 count, string first)',
   'event Paused()',
-])('the folder of %s declares the fields that the event has without it, and an example that it reads', (fragment) => {
-  const folder = folderOfEvent(fragment);
-  const event = declaredBy(folder.declaration);
-  const shape = ({ name, identity, columns }: EventDefinition) => [
-    name,
-    identity,
-    columns.map((column) => [column.property, column.kind]),
-  ];
-  expect(shape(event)).toEqual(shape(jsonEvent(fragment)));
-  const { log, values } = JSON.parse(folder.example);
-  const asJson = (value: unknown) =>
-    JSON.parse(JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one)));
-  expect(asJson(event.decode(log))).toEqual(values);
-});
+])(
+  'the folder of %s declares the fields that the event has without it, and an example that it reads',
+  (fragment) => {
+    const folder = folderOfEvent(fragment);
+    const event = declaredBy(folder.declaration);
+    const shape = ({ name, identity, columns }: EventDefinition) => [
+      name,
+      identity,
+      columns.map((column) => [column.property, column.kind]),
+    ];
+    expect(shape(event)).toEqual(shape(jsonEvent(fragment)));
+    const { log, values } = JSON.parse(folder.example);
+    const asJson = (value: unknown) =>
+      JSON.parse(JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one)));
+    expect(asJson(event.decode(log))).toEqual(values);
+  },
+);
 
 test('the registry gets its import and its place in the list', () => {
   const copy = copyOfEvents();
