@@ -31,7 +31,7 @@ const setNotNull = /^alter table "(\w+)" alter column "(\w+)" set not null;?$/;
  * check that is validated beside the running writes, and whoever waits for a table gives up soon, so that nobody waits behind it.
  * @throws Error when a column of a table that exists would have no value in the rows that are stored.
  */
-function safeChange({ up, down }: Statements): SafeChange {
+export function safeChange({ up, down }: Statements): SafeChange {
   const fresh = new Set(up.flatMap((statement) => createTable.exec(statement)?.[1] ?? []));
   const isKnown = (table: string | undefined) => table !== undefined && !fresh.has(table);
   const wrong = up.flatMap((s) => (isKnown(alterTable.exec(s)?.[1]) ? columnsWithoutValue(s) : []));
