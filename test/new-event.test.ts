@@ -24,7 +24,7 @@ function declaredBy(text: string): EventDefinition {
 
 test.each([
   'event Transfer(address indexed from, address indexed to, uint256 value)',
-  'event Odd(int24 tick, (address owner, uint256[2] ids)[] orders, string indexed label, bytes, bool address, uint8 count, string first)',
+  'event Odd(int24 tick, (address owner, uint256[2] ids)[] orders, string indexed label, bytes, bool removed, uint8 count, string first)',
   'event Paused()',
 ])(
   'the folder of %s declares the fields that the event has without it, and an example that it reads',

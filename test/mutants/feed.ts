@@ -55,8 +55,8 @@ export const feed: InvariantMutants = {
     {
       name: 'tells, when finality moves, rows that were touched later',
       file: 'libs/database/feed-log.ts',
-      search: 'and f.event = ${event.name} and f.position > ${entry.position})',
-      replace: 'and f.event = ${event.name} and f.position > ${entry.position + 1_000})',
+      search: '= ${event.name} and f.position > ${entry.position})',
+      replace: '= ${event.name} and f.position > ${entry.position + 1_000})',
       killers: [anyCursor],
     },
     {
