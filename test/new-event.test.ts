@@ -1,4 +1,5 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -18,7 +19,8 @@ function copyOfEvents(): URL {
 
 /** The event that the text of an event.ts declares. */
 function declaredBy(text: string): EventDefinition {
-  const call = text.slice(text.indexOf('defineEvent('));
+  const script = stripTypeScriptTypes(text);
+  const call = script.slice(script.indexOf('defineEvent('));
   return new Function('defineEvent', `return ${call}`)(defineEvent);
 }
 
