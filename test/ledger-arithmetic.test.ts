@@ -251,7 +251,10 @@ test('the last processed block is never ahead of what is stored, and goes back o
         await operate(one, before.starts);
         const now = await chainOne();
         expectStored(now);
-        const remain = before.counted.some(({ address }) => now.starts.has(address));
+        // one that has nothing stored up to there has nothing to hold it by when the others leave
+        const remain = before.counted.some(
+          ({ address, from }) => from <= (before.last ?? -1) && now.starts.has(address),
+        );
         if (one.kind !== 'drop' && remain) expect(now.last ?? -1).toBeGreaterThanOrEqual(before.last ?? -1);
         before = now;
       }
