@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { snakeCase } from '#libs/events/column.js';
+import { kebabCase, wholeNumbersAsText } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 
 /** What `example.json` of an event's folder holds. */
@@ -18,7 +18,7 @@ interface Example {
  * @returns what is wrong, each with the name of the event or folder; empty when all is well.
  */
 export function eventFolderFaults(folder: URL, events: readonly EventDefinition[]): string[] {
-  const names = new Map(events.map((event) => [snakeCase(event.name).replaceAll('_', '-'), event]));
+  const names = new Map(events.map((event) => [kebabCase(event.name), event]));
   const declared = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && existsSync(new URL(`${entry.name}/event.ts`, folder)))
     .map((entry) => entry.name);
@@ -66,7 +66,5 @@ function decodingFault({ log, values }: Example, event: EventDefinition): string
 
 /** As JSON says it, whole numbers of Solidity as text. */
 function shownValue(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_, one: unknown) => (typeof one === 'bigint' ? String(one) : one)),
-  );
+  return JSON.parse(JSON.stringify(value, wholeNumbersAsText));
 }

@@ -1,14 +1,16 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Interface, id, type ParamType } from 'ethers';
-import { bookkeepingColumns, positionColumns, rawColumns } from '#libs/events/base-columns.js';
-import { snakeCase } from '#libs/events/column.js';
-import { type ColumnDeclaration, defineEvent, type EventDefinition } from '#libs/events/event.js';
+import { kebabCase, snakeCase, wholeNumbersAsText } from '#libs/events/column.js';
+import {
+  type ColumnDeclaration,
+  defineEvent,
+  type EventDefinition,
+  LONGEST_NAME,
+  tableOf,
+} from '#libs/events/event.js';
 import { argumentsOf, type FragmentArgument, nameOfFragment, parseFragment } from '#libs/events/fragment.js';
 import { registered } from '#libs/events/registered.js';
 import { events } from '#libs/events/registry.js';
-
-/** Characters of a name in Postgres. */
-const LONGEST_NAME = 63;
 
 /** The files of an event's folder. */
 export interface EventFolder {
@@ -39,9 +41,8 @@ export function folderOfEvent(text: string, ownName?: string): EventFolder {
   const fragment = parseFragment(text);
   const name = ownName ?? nameOfFragment(fragment);
   const signature = fragment.format('full');
-  const taken = [...positionColumns, ...rawColumns, ...bookkeepingColumns].map((column) => column.property);
-  const table = `${snakeCase(name)}_event`;
-  const columns = argumentsOf(fragment, taken).map((argument, i) =>
+  const table = tableOf(name);
+  const columns = argumentsOf(fragment).map((argument, i) =>
     draftColumn(argument, fragment.inputs[i]!, table),
   );
   const description = `\`${signature.replace(/^event /, '')}\`.`;
@@ -55,7 +56,7 @@ export function folderOfEvent(text: string, ownName?: string): EventFolder {
   const variable = `${name[0]!.toLowerCase()}${name.slice(1)}`;
   return {
     name,
-    folder: snakeCase(name).replaceAll('_', '-'),
+    folder: kebabCase(name),
     variable,
     migration: `add_${table}`,
     declaration: `import { defineEvent } from '../event.js';
@@ -119,7 +120,7 @@ function exampleOf(event: EventDefinition): string {
     },
     values: decoded,
   };
-  return `${JSON.stringify(example, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2)}\n`;
+  return `${JSON.stringify(example, wholeNumbersAsText, 2)}\n`;
 }
 
 function madeUp(type: ParamType, seed: number): unknown {

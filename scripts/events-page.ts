@@ -1,5 +1,5 @@
 import { stemOf } from '#apps/api/graphql/event-resolver.js';
-import { type Column, referenceField, snakeCase } from '#libs/events/column.js';
+import { type Column, kebabCase, referenceField } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 
 type Table = (head: readonly string[], rows: readonly (readonly string[])[]) => string;
@@ -17,7 +17,7 @@ export function eventsPage(note: string, table: Table, events: readonly EventDef
 
 function sectionOf(event: EventDefinition, table: Table): string[] {
   const stem = stemOf(event);
-  const path = snakeCase(event.name).replaceAll('_', '-');
+  const path = kebabCase(event.name);
   return [
     `## ${event.name}`,
     event.description,

@@ -1,8 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, expect, inject, test } from 'vitest';
 import { ProgressWatch } from '#apps/api/reads/progress.js';
-import { SimulatedChain } from '#apps/devchain/chain.js';
-import { Miner } from '#apps/devchain/miner.js';
 import { STAGING_GATEWAY } from '#apps/devchain/socket-gateway.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
 import { Database } from '#libs/database/database.js';
@@ -10,7 +8,6 @@ import { takeOver } from '#libs/database/ledger.js';
 import { coverageOf, type SourceCoverage } from './independent-reader.js';
 import { ADDRESS, CHAIN_ID as LEDGER_CHAIN, LedgerFixture } from './services/ledger-fixture.js';
 import { query } from './services/query.js';
-import { startSimulatedRpc } from './services/simulated-rpc.js';
 import { CHAIN_ID, GATEWAY, Simulation, type SimulationOptions } from './services/simulation.js';
 import type { SystemProcess } from './services/system.js';
 import { until } from './services/until.js';
@@ -117,16 +114,9 @@ class Operated {
 const OTHER_CHAIN = CHAIN_ID + 1;
 
 /** Another chain, followed by a fetcher of its own. */
-async function followOther({ system }: Simulation) {
-  const chain = SimulatedChain.create({ chainId: OTHER_CHAIN, seed: 'other', head: 200, blockTimeMs: 300 });
-  const rpc = await startSimulatedRpc(chain);
-  const miner = new Miner(chain);
-  miner.start();
-  closing.push(
-    () => rpc.stop(),
-    () => miner.stop(),
-  );
-  await system.start('fetcher', { CHAIN_ID: String(OTHER_CHAIN), RPC_URLS: rpc.url });
+async function followOther(simulation: Simulation) {
+  const { system } = simulation;
+  const { chain, miner } = await simulation.followOther(OTHER_CHAIN, 200);
   const followed = () => system.untilCovered(OTHER_CHAIN, 1, () => chain.head);
   await followed();
   return {

@@ -1,6 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
 import { SimulatedChain } from '#apps/devchain/chain.js';
-import { Miner } from '#apps/devchain/miner.js';
 import { compareTableWithChain } from './independent-reader.js';
 import { type Change, Follower, type FollowVariables } from './services/api.js';
 import { type Outcome, runBuilt } from './services/command.js';
@@ -21,20 +20,6 @@ async function start(seed: string): Promise<Simulation> {
   const simulation = await Simulation.start({ seed, head: 400 });
   closing.push(() => simulation.stop());
   return simulation;
-}
-
-/** Another chain, followed by a fetcher of its own in the same database. */
-async function startOther({ system }: Simulation): Promise<{ chain: SimulatedChain; url: string }> {
-  const chain = SimulatedChain.create({ chainId: OTHER_CHAIN, seed: 'other', head: 100, blockTimeMs: 300 });
-  const rpc = await startSimulatedRpc(chain);
-  const miner = new Miner(chain);
-  miner.start();
-  closing.push(
-    () => rpc.stop(),
-    () => miner.stop(),
-  );
-  await system.start('fetcher', { CHAIN_ID: String(OTHER_CHAIN), RPC_URLS: rpc.url });
-  return { chain, url: rpc.url };
 }
 
 function repair({ system, rpc }: Simulation, ...args: string[]): Promise<Outcome> {
@@ -99,7 +84,7 @@ type Shown = {
 test('a reorg below finality halts the chain, which says what to run; repair makes table and subscribers equal to it, other chains untouched', async () => {
   const simulation = await start('deep reorg');
   const { chain, miner, system, rpc } = simulation;
-  const other = await startOther(simulation);
+  const other = await simulation.followOther(OTHER_CHAIN, 100);
   const [, , fetcher, { url }] = await Promise.all([
     system.start('worker'),
     system.start('worker'),
@@ -204,7 +189,7 @@ test('a reorg below finality halts the chain, which says what to run; repair mak
   );
   const compared = {
     databaseUrl: system.databaseUrl,
-    rpcUrl: other.url,
+    rpcUrl: other.rpc.url,
     chainId: OTHER_CHAIN,
     address: GATEWAY,
   };

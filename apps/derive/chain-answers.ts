@@ -1,14 +1,12 @@
-import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
+import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { TransactionAnswers } from '#libs/chain/transaction.js';
 import type { Derivation } from '#libs/database/derivation-plan.js';
 import type { DerivedRow } from '#libs/database/derive-rows.js';
 import { chainValues } from '#libs/events/chain-values.js';
 import { type Column, isInLog } from '#libs/events/column.js';
+import { whenAnswered } from '#libs/service/chain-command.js';
 import type { ProgressLine } from '#libs/telemetry/progress-line.js';
-import { pause } from '#libs/telemetry/run-process.js';
 
-/** Waits between tries while no endpoint answers; then the command gives up. */
-const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
 /** Transactions asked for at a time. */
 const TRANSACTIONS = 200;
 
@@ -67,7 +65,7 @@ async function answersOf(
     parts.stop.throwIfAborted();
     const some = hashes.slice(i, i + TRANSACTIONS);
     const from = Math.min(...some.map((hash) => rowByHash.get(hash)!.key[0]));
-    take(await whenAnswered(parts, (client) => client.use((e) => e.transactions(some, wanted), { from })));
+    take(await whenAnswered(parts, () => parts.client.use((e) => e.transactions(some, wanted), { from })));
     const missing = some.filter((hash) => !answers.has(hash));
     if (!missing.length) continue;
     // a node may have pruned what another one keeps, or be behind
@@ -75,18 +73,4 @@ async function answersOf(
       if (answer) take(answer);
   }
   return answers;
-}
-
-async function whenAnswered<T>(parts: ChainParts, ask: (client: ChainClient) => Promise<T>): Promise<T> {
-  for (const wait of [...RETRY_MS, null]) {
-    try {
-      return await ask(parts.client);
-    } catch (error) {
-      if (!(error instanceof RpcUnavailable) || wait === null) throw error;
-      parts.progress.show(`waiting: ${error.message}`);
-      await pause(wait, parts.stop);
-      parts.stop.throwIfAborted();
-    }
-  }
-  throw new Error('unreachable');
 }

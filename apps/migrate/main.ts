@@ -3,12 +3,10 @@ import { migrateConfig } from '#libs/config/config.js';
 import { wordsOf } from '#libs/database/adopt-fragments.js';
 import { Database } from '#libs/database/database.js';
 import { migrate } from '#libs/database/migrate.js';
+import { exitCode } from '#libs/service/command.js';
 import { createLogger } from '#libs/telemetry/logger.js';
 import { ProgressLine } from '#libs/telemetry/progress-line.js';
 import { runProcess } from '#libs/telemetry/run-process.js';
-
-/** Stopped by a signal before it was done; see docs/operations.md. */
-const EXIT_STOPPED = 3;
 
 await runProcess(async (stop) => {
   const config = migrateConfig(process.env);
@@ -20,12 +18,12 @@ await runProcess(async (stop) => {
     line.clear();
     logger.info(migrations.length ? `applied ${migrations.join(', ')}` : 'the schema is up to date');
     for (const one of adopted) logger.info(wordsOf(one));
-    return 0;
+    return exitCode.well;
   } catch (error) {
     line.clear();
     if (!stop.aborted) throw error;
     logger.warn('stopped before it was done: the next npm run migrate goes on where this one was');
-    return EXIT_STOPPED;
+    return exitCode.stopped;
   } finally {
     await database.close();
   }

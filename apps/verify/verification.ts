@@ -1,5 +1,5 @@
 import type { StatedSource } from '#libs/broker/messages.js';
-import { type ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
+import type { ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
 import type { Endpoint } from '#libs/chain/endpoint.js';
 import type { LogFilter } from '#libs/chain/log-filter.js';
 import { compareRange, type Difference } from '#libs/database/compare-rows.js';
@@ -7,14 +7,12 @@ import type { Database } from '#libs/database/database.js';
 import { type LedgerSource, readSources } from '#libs/database/ledger.js';
 import { repairRange } from '#libs/database/repair-range.js';
 import { forgetVerified, type RecordedFinality, rememberVerified } from '#libs/database/verified.js';
+import { whenAnswered } from '#libs/service/chain-command.js';
 import type { ProgressLine } from '#libs/telemetry/progress-line.js';
-import { pause } from '#libs/telemetry/run-process.js';
 import type { Findings } from './findings.js';
 import { blocksWithin, type CoveredRange, nextCovered, withRange } from './plan.js';
 import { lookAgain } from './second-look.js';
 
-/** Waits between tries while no endpoint answers, doubling; then the command gives up. */
-const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
 /** Differences of one range that are kept for its repair; of one with more the rest is told again by the next run. */
 const KEPT = 20_000;
 
@@ -90,24 +88,11 @@ export class Verification {
   }
 
   private async logs(from: number, last: number, filter: LogFilter) {
-    const { client, stop, progress } = this.parts;
-    for (const wait of [...RETRY_MS, null]) {
-      try {
-        return await client.use(
-          async (endpoint) => {
-            await this.assertOurChain(endpoint);
-            return endpoint.logsFrom(from, last, filter);
-          },
-          { from },
-        );
-      } catch (error) {
-        if (!(error instanceof RpcUnavailable) || wait === null || isOtherChain(error)) throw error;
-        progress.show(`waiting: ${error.message}`);
-        await pause(wait, stop);
-        stop.throwIfAborted();
-      }
-    }
-    throw new Error('unreachable');
+    const read = async (endpoint: Endpoint) => {
+      await this.assertOurChain(endpoint);
+      return endpoint.logsFrom(from, last, filter);
+    };
+    return whenAnswered(this.parts, () => this.parts.client.use(read, { from }), isOtherChain);
   }
 
   /** An RPC of a fork, or a chain that is halted, would make everything look wrong. */

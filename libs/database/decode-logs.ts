@@ -45,7 +45,8 @@ export function decodeLogs(
   return { rows, broken };
 }
 
-function decodeOne(event: EventDefinition, chainId: number, log: ChainLog): EventRow | KeptLog | null {
+/** Decodes one log as an event: its row, the log with the reason why it is broken, or null when it isn't of the event. */
+export function decodeOne(event: EventDefinition, chainId: number, log: ChainLog): EventRow | KeptLog | null {
   try {
     const values = event.decode(log);
     return values && { event, chainId, log, values };

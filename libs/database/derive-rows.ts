@@ -4,7 +4,7 @@ import type { DecodedValues } from '#libs/events/event.js';
 import { isContended, type SqlExecutor } from './database.js';
 import { type Derivation, type DerivationRange, filledNote } from './derivation-plan.js';
 import { compareKeys } from './event-rows.js';
-import type { RowKey } from './feed-log.js';
+import { keyBound, type RowKey } from './feed-log.js';
 
 /** A stored row as far as a derivation needs it. */
 export interface RowToDerive {
@@ -60,14 +60,9 @@ export async function rowsToDerive(
       ${list([...log, ...columns.map((c) => sql`t.${sql.ref(c.name)} as ${sql.ref(`now_${c.name}`)}`)])}
     from ${sql.table(event.table)} t
     where t.chain_id = ${chainId} and t.block_number >= ${fromBlock} ${toBlock === null ? sql`` : sql`and t.block_number < ${toBlock}`}
-      ${after ? bound('>', after) : sql``} ${upTo ? bound('<=', upTo) : sql``}
+      ${after ? sql`and ${keyBound('>', after)}` : sql``} ${upTo ? sql`and ${keyBound('<=', upTo)}` : sql``}
     order by t.block_number, t.tx_index, t.log_index, t.tx_hash limit ${limit}`.execute(executor);
   return rows.map((row) => rowOf(columns, row, needsLog));
-}
-
-function bound(operator: '>' | '<=', [block, txIndex, logIndex, txHash]: RowKey): RawBuilder<unknown> {
-  const hash = sql`${`\\x${txHash.slice(2)}`}::text::bytea`;
-  return sql`and (t.block_number, t.tx_index, t.log_index, t.tx_hash) ${sql.raw(operator)} (${block}, ${txIndex}, ${logIndex}, ${hash})`;
 }
 
 function rowOf(columns: readonly Column[], row: Record<string, unknown>, needsLog: boolean): RowToDerive {

@@ -19,6 +19,7 @@ export class FragmentRefused extends Error {
 interface Declared {
   readonly name: string;
   readonly fragment: string;
+  readonly identity: string;
   readonly isAdopted: boolean;
 }
 
@@ -48,13 +49,16 @@ export async function declareFragments(
 async function readDeclared(tx: SqlExecutor): Promise<Declared[]> {
   const { rows } = await sql<{ name: string; fragment: string; is_adopted: boolean }>`
     select name, fragment, adopted_at is not null as is_adopted from event_fragment`.execute(tx);
-  return rows.map((row) => ({ name: row.name, fragment: row.fragment, isAdopted: row.is_adopted }));
+  return rows.map(({ name, fragment, is_adopted }) => {
+    return { name, fragment, identity: identityOf(parseFragment(fragment)), isAdopted: is_adopted };
+  });
 }
 
 async function declare(tx: SqlExecutor, declared: Declared[], wanted: WantedFragment): Promise<string> {
   const fragment = parseFragment(wanted.fragment);
   const text = fragment.format('full');
-  const known = declared.find((one) => identityOf(parseFragment(one.fragment)) === identityOf(fragment));
+  const identity = identityOf(fragment);
+  const known = declared.find((one) => one.identity === identity);
   if (known) {
     assertSame(known, wanted.name, text);
     return known.name;
@@ -65,7 +69,7 @@ async function declare(tx: SqlExecutor, declared: Declared[], wanted: WantedFrag
     throw new FragmentRefused(`${own} is the name of another event, ${holder}: give "${text}" another name`);
   const name = holder ? otherNameOf(own, fragment) : own;
   await sql`insert into event_fragment (name, fragment) values (${name}, ${text})`.execute(tx);
-  declared.push({ name, fragment: text, isAdopted: false });
+  declared.push({ name, fragment: text, identity, isAdopted: false });
   return name;
 }
 

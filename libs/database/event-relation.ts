@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
-import { bookkeepingColumns, positionColumns, rawColumns } from '#libs/events/base-columns.js';
+import { commonColumns } from '#libs/events/base-columns.js';
 import { type Column, columnKinds } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 
@@ -9,9 +9,8 @@ import type { EventDefinition } from '#libs/events/event.js';
  */
 export function rowsOf(event: EventDefinition): RawBuilder<unknown> {
   if (!event.sharesTable) return sql.table(event.table);
-  const own = [...positionColumns, ...rawColumns, ...bookkeepingColumns];
   const columns = [
-    ...own.map((column) => sql`r.${sql.ref(column.name)}`),
+    ...commonColumns.map((column) => sql`r.${sql.ref(column.name)}`),
     ...event.columns.map((column) => sql`${argumentSql(column)} as ${sql.ref(column.name)}`),
     // see `argumentEquals`
     sql`r.args`,

@@ -122,6 +122,15 @@ export async function rowsOfFinality(
   return rowsWhere(executor, event, condition, after, limit);
 }
 
+/** Whether a row of table `t` stands behind a key, or up to it, in the order of blocks. */
+export function keyBound(
+  operator: '>' | '<=',
+  [block, txIndex, logIndex, txHash]: RowKey,
+): RawBuilder<unknown> {
+  const hash = sql`${`\\x${txHash.slice(2)}`}::text::bytea`;
+  return sql`(t.block_number, t.tx_index, t.log_index, t.tx_hash) ${sql.raw(operator)} (${block}, ${txIndex}, ${logIndex}, ${hash})`;
+}
+
 /** Rows that meet a condition on table `t`, in the order of blocks, behind `after`. */
 export async function rowsWhere(
   executor: SqlExecutor,
@@ -130,10 +139,7 @@ export async function rowsWhere(
   after: RowKey | null,
   limit: number,
 ): Promise<Row[]> {
-  const behind = after
-    ? sql`and (t.block_number, t.tx_index, t.log_index, t.tx_hash) >
-        (${after[0]}, ${after[1]}, ${after[2]}, ${`\\x${after[3].slice(2)}`}::text::bytea)`
-    : sql``;
+  const behind = after ? sql`and ${keyBound('>', after)}` : sql``;
   const { rows } = await sql<Record<string, unknown>>`
     select ${columnList(event)} from ${rowsOf(event)} t where ${condition} ${behind}
     order by t.block_number, t.tx_index, t.log_index, t.tx_hash limit ${limit}`.execute(executor);

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
-import { UndecodableLog } from '#libs/events/argument-reader.js';
-import { bookkeepingColumns, positionColumns, rawColumns } from '#libs/events/base-columns.js';
+import { commonColumns } from '#libs/events/base-columns.js';
 import { type ColumnValue, fromSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { CONTRACT_EVENT } from '#libs/events/json-event.js';
 import type { ChainLog } from '#libs/events/log.js';
 import type { Database, SqlExecutor } from './database.js';
+import { decodeOne } from './decode-logs.js';
 import { type EventRow, putRows } from './event-rows.js';
 import { type KeptLog, keepLogs } from './kept-logs.js';
 
@@ -121,17 +121,10 @@ async function readBatch(
 }
 
 function decode(event: EventDefinition, { chainId, log, bookkeeping }: KeptRow): EventRow | KeptLog {
-  try {
-    const values = event.decode(log);
-    if (values) return { event, chainId, log, values: { ...values, ...bookkeeping } };
-    return { chainId, event: event.name, log, reason: `${event.name} has other topics` };
-  } catch (error) {
-    if (!(error instanceof UndecodableLog)) throw error;
-    return { chainId, event: event.name, log, reason: error.message };
-  }
+  const decoded = decodeOne(event, chainId, log);
+  if (!decoded) return { chainId, event: event.name, log, reason: `${event.name} has other topics` };
+  return 'values' in decoded ? { ...decoded, values: { ...decoded.values, ...bookkeeping } } : decoded;
 }
-
-const columns = [...positionColumns, ...rawColumns, ...bookkeepingColumns];
 
 async function readRows(
   executor: SqlExecutor,
@@ -145,7 +138,7 @@ async function readRows(
         (${behind.bookkeeping.writeId}, ${behind.chainId}, ${`\\x${behind.log.txHash.slice(2)}`}::text::bytea, ${behind.log.logIndex})`
     : sql`t.write_id > ${after}`;
   const { rows } = await sql<Record<string, unknown>>`
-    select ${sql.join(columns.map((column) => sql`t.${sql.ref(column.name)}`))} from ${sql.table(CONTRACT_EVENT)} t
+    select ${sql.join(commonColumns.map((column) => sql`t.${sql.ref(column.name)}`))} from ${sql.table(CONTRACT_EVENT)} t
     where t.event = ${name} and ${from} and t.write_id <= ${upTo}
       -- a look-up for each row, whatever the planner knows of a table that is being filled
       and t.write_id is distinct from (select n.write_id from ${sql.table(event.table)} n
@@ -155,7 +148,7 @@ async function readRows(
 }
 
 function keptRow(row: Record<string, unknown>): KeptRow {
-  const read = Object.fromEntries(columns.map((c) => [c.property, fromSql(c.kind, row[c.name])]));
+  const read = Object.fromEntries(commonColumns.map((c) => [c.property, fromSql(c.kind, row[c.name])]));
   const { chainId, blockTimestamp, removed, revision, writeId, ...log } = read as Record<string, ColumnValue>;
   return {
     chainId: chainId as number,

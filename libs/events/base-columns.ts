@@ -31,3 +31,11 @@ export const bookkeepingColumns: readonly Column[] = [
   columnOf('revision', 'safeInt', '0 when the row was first stored, one more for every later change of it.'),
   columnOf('writeId', 'safeInt', 'Write that touched the row last; feed_commit tells its position.'),
 ];
+
+/** The columns that every event has. */
+export const commonColumns: readonly Column[] = withCommonColumns([]);
+
+/** Columns between the place of a log and the raw log, with all that every event has, in the order of tables. */
+export function withCommonColumns(own: readonly Column[]): readonly Column[] {
+  return [...positionColumns, ...own, ...rawColumns, ...bookkeepingColumns];
+}

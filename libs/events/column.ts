@@ -176,10 +176,15 @@ export function referenceField({ property, refersTo }: Column): string | null {
   return refersTo === 'chain' ? property.replace(/Id$/, '') : `${property}Info`;
 }
 
+/** For `JSON.stringify`, which knows no bigint. */
+export function wholeNumbersAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
+}
+
 /** JSON with sorted keys, so that equal values have equal texts; whole numbers as strings. */
 function jsonText(value: NestedValue): string {
-  return JSON.stringify(value, (_, one: unknown) => {
-    if (typeof one === 'bigint') return one.toString();
+  return JSON.stringify(value, (key, given: unknown) => {
+    const one = wholeNumbersAsText(key, given);
     if (typeof one !== 'object' || one === null || Array.isArray(one)) return one;
     return Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
@@ -213,6 +218,11 @@ export function snakeCase(name: string): string {
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
     .toLowerCase();
+}
+
+/** As folders and paths are named: `SocketBridge` → `socket-bridge`. */
+export function kebabCase(name: string): string {
+  return snakeCase(name).replaceAll('_', '-');
 }
 
 /** Makes a column from its property name and what an event's folder says about it. */

@@ -7,7 +7,7 @@ import {
   topicCountOf,
   UndecodableLog,
 } from './argument-reader.js';
-import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
+import { commonColumns, withCommonColumns } from './base-columns.js';
 import { chainValues } from './chain-values.js';
 import {
   type Column,
@@ -26,7 +26,7 @@ import type { ChainLog } from './log.js';
 export type DecodedValues = Readonly<Record<string, ColumnValue>>;
 
 /** Characters of a name in Postgres; a longer one is cut, and may then be another's. */
-const LONGEST_NAME = 63;
+export const LONGEST_NAME = 63;
 
 /** An event type: everything the fetcher, the worker and the API need to know of it. */
 export interface EventDefinition {
@@ -112,7 +112,7 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
     topicCount: topicCountOf(fragment),
     columns,
     storedColumns: inLog,
-    allColumns: [...positionColumns, ...columns, ...rawColumns, ...bookkeepingColumns],
+    allColumns: withCommonColumns(columns),
     decode(log, wanted = inLog) {
       const args = readArguments(log);
       if (!args) return null;
@@ -126,7 +126,8 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
   };
 }
 
-function tableOf(name: string): string {
+/** Name of the table of an event that has one of its own. */
+export function tableOf(name: string): string {
   return `${snakeCase(name)}_event`;
 }
 
@@ -191,8 +192,7 @@ function assertName(
   columns: readonly Column[],
   fail: (what: string) => Error,
 ): void {
-  const common = [...positionColumns, ...rawColumns, ...bookkeepingColumns];
-  if (common.some((column) => column.name === name))
+  if (commonColumns.some((column) => column.name === name))
     throw new Error(`${event}: every event has a column ${property}, choose another name`);
   if (!/^(?!__)[_A-Za-z]\w*$/.test(property)) throw fail('has no name that GraphQL takes');
   if (columns.filter((column) => column.name === name).length > 1)

@@ -1,6 +1,7 @@
 import { EventFragment, Fragment, keccak256, type ParamType, toUtf8Bytes } from 'ethers';
 import { kindsOf } from './argument-kinds.js';
 import { argumentName } from './argument-reader.js';
+import { commonColumns } from './base-columns.js';
 import type { ColumnKind } from './column.js';
 
 /** An argument of an event as its own name says it, and what it becomes where no folder says anything else. */
@@ -71,9 +72,9 @@ export function otherNameOf(name: string, fragment: EventFragment): string {
   return `${name}_${keccak256(toUtf8Bytes(identityOf(fragment))).slice(2, 10)}`;
 }
 
-/** The arguments of an event with the columns that they become by default. @param taken properties that every event has. */
-export function argumentsOf(fragment: EventFragment, taken: readonly string[]): FragmentArgument[] {
-  const used = new Set([...taken, ...RESERVED]);
+/** The arguments of an event with the columns that they become by default. */
+export function argumentsOf(fragment: EventFragment): FragmentArgument[] {
+  const used = new Set([...commonColumns.map((column) => column.property), ...RESERVED]);
   return fragment.inputs.map((input, i) => {
     const name = argumentName(input, i);
     let property = propertyOf(name, i);
@@ -93,10 +94,10 @@ function propertyOf(name: string, place: number): string {
 
 function meaningOf(input: ParamType): { kind: ColumnKind; description: string } {
   const type = input.format('sighash');
-  const isHashed = input.indexed && /^(string|bytes)$|\]$|^\(/.test(type);
-  if (isHashed)
-    return { kind: 'bytes32', description: `keccak256 of the ${plainType(type)} that was indexed.` };
-  return { kind: kindsOf(input)[0], description: `\`${type}${input.indexed ? ' indexed' : ''}\`.` };
+  const [kind] = kindsOf(input);
+  const isHashed = input.indexed && kind === 'bytes32' && type !== 'bytes32';
+  if (isHashed) return { kind, description: `keccak256 of the ${plainType(type)} that was indexed.` };
+  return { kind, description: `\`${type}${input.indexed ? ' indexed' : ''}\`.` };
 }
 
 function plainType(type: string): string {

@@ -1,5 +1,5 @@
 import { argumentReader, topicCountOf } from './argument-reader.js';
-import { bookkeepingColumns, positionColumns, rawColumns } from './base-columns.js';
+import { withCommonColumns } from './base-columns.js';
 import { type Column, columnOf } from './column.js';
 import type { EventDefinition } from './event.js';
 import { argumentsOf, identityOf, nameOfFragment, parseFragment } from './fragment.js';
@@ -26,8 +26,7 @@ export const contractEventColumns: readonly Column[] = [
 export function jsonEvent(text: string, name?: string): EventDefinition {
   const fragment = parseFragment(text);
   const own = name ?? nameOfFragment(fragment);
-  const taken = [...positionColumns, ...rawColumns, ...bookkeepingColumns].map((column) => column.property);
-  const args = argumentsOf(fragment, taken);
+  const args = argumentsOf(fragment);
   const columns = args.map(({ name: argument, property, kind, description }) =>
     columnOf(property, kind, description, { argument }),
   );
@@ -43,7 +42,7 @@ export function jsonEvent(text: string, name?: string): EventDefinition {
     topicCount: topicCountOf(fragment),
     columns,
     storedColumns: contractEventColumns,
-    allColumns: [...positionColumns, ...columns, ...rawColumns, ...bookkeepingColumns],
+    allColumns: withCommonColumns(columns),
     decode(log) {
       const values = read(log);
       return values && { event: own, args: values };

@@ -1,9 +1,14 @@
-import { ChainClient } from '#libs/chain/chain-client.js';
+import { ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
 import type { DatabaseConfig, LogConfig, RpcConfig } from '#libs/config/config.js';
 import { Database } from '#libs/database/database.js';
 import { databaseProblem } from '#libs/database/migrate.js';
 import { createLogger } from '#libs/telemetry/logger.js';
+import type { ProgressLine } from '#libs/telemetry/progress-line.js';
+import { pause } from '#libs/telemetry/run-process.js';
 import { DatabaseUnavailable } from './command.js';
+
+/** Waits between tries while no endpoint answers, doubling; then the command gives up. */
+const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
 
 /** What a command about a chain works with. */
 export interface ChainCommandParts {
@@ -63,4 +68,27 @@ export async function openChainCommand(
     await database.close();
   };
   return { database, client, close };
+}
+
+/**
+ * Asks the chain, and waits while no endpoint answers; the progress line says so.
+ * @param isHopeless whether waiting is of no use.
+ * @throws RpcUnavailable when none answers for a minute and a half, or waiting is of no use; AbortError on `stop`.
+ */
+export async function whenAnswered<T>(
+  { progress, stop }: { readonly progress: ProgressLine; readonly stop: AbortSignal },
+  ask: () => Promise<T>,
+  isHopeless: (error: RpcUnavailable) => boolean = () => false,
+): Promise<T> {
+  for (const wait of [...RETRY_MS, null]) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof RpcUnavailable) || wait === null || isHopeless(error)) throw error;
+      progress.show(`waiting: ${error.message}`);
+      await pause(wait, stop);
+      stop.throwIfAborted();
+    }
+  }
+  throw new Error('unreachable');
 }

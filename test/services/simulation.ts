@@ -29,6 +29,9 @@ export interface SimulationOptions extends Pick<ChainOptions, 'seed' | 'head'> {
   readonly rabbitmqUrl?: string;
 }
 
+/** A further chain that is being mined, and its RPC. */
+type OtherChain = Pick<Simulation, 'chain' | 'rpc' | 'miner'>;
+
 /** A simulated chain that is being mined, its RPC without faults, and the system over a database of its own. */
 export class Simulation {
   private constructor(
@@ -38,6 +41,9 @@ export class Simulation {
     readonly system: System,
     private readonly endpoints: readonly DevchainServer[],
   ) {}
+
+  /** Further chains in the same system. */
+  private readonly others: OtherChain[] = [];
 
   static async start(options: SimulationOptions): Promise<Simulation> {
     const { seed, head, postgresUrl = inject('postgresUrl'), rabbitmqUrl = inject('rabbitmqUrl') } = options;
@@ -67,12 +73,22 @@ export class Simulation {
     return new Simulation(chain, rpc, miner, system, endpoints);
   }
 
-  /** Ends the processes, the chain and its RPC. */
+  /** Another chain that is being mined, followed by a fetcher of its own. */
+  async followOther(chainId: number, head: number): Promise<OtherChain> {
+    const chain = SimulatedChain.create({ chainId, seed: 'other', head, blockTimeMs: 300 });
+    const other = { chain, rpc: await startSimulatedRpc(chain), miner: new Miner(chain) };
+    this.others.push(other);
+    other.miner.start();
+    await this.system.start('fetcher', { CHAIN_ID: String(chainId), RPC_URLS: other.rpc.url });
+    return other;
+  }
+
+  /** Ends the processes, the chains and their RPCs. */
   async stop(): Promise<void> {
-    this.miner.stop();
+    for (const { miner } of [this, ...this.others]) miner.stop();
     await this.system.stop();
     for (const endpoint of this.endpoints) await endpoint.close();
-    await this.rpc.stop();
+    for (const { rpc } of [this, ...this.others]) await rpc.stop();
   }
 
   /** The one row of a query. */

@@ -5,7 +5,7 @@ import {
   type GraphQLSchema,
   getNamedType,
 } from 'graphql';
-import { snakeCase } from '#libs/events/column.js';
+import { kebabCase } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { stemOf } from '../graphql/event-resolver.js';
 import type { Counted } from '../limits/counted.js';
@@ -47,7 +47,7 @@ export function eventRoutes(
     one: queries[`${stem}Event`]!,
     changes: schema.getSubscriptionType()!.getFields()[`${stem}Events`]!,
   };
-  const path = `/api/${snakeCase(event.name).replaceAll('_', '-')}`;
+  const path = `/api/${kebabCase(event.name)}`;
   const all = { event, fields, reads: new EventReads(event, parts), path: `${path}-events` };
   // those with a fixed name before the id, which any name could be
   return [

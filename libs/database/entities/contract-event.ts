@@ -1,9 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { bookkeepingColumns, positionColumns, rawColumns } from '#libs/events/base-columns.js';
+import { withCommonColumns } from '#libs/events/base-columns.js';
 import { propertyOf } from '#libs/events/entity.js';
 import { CONTRACT_EVENT, contractEventColumns } from '#libs/events/json-event.js';
-
-const columns = [...positionColumns, ...contractEventColumns, ...rawColumns, ...bookkeepingColumns];
 
 /** Rows of all events without a folder; written and read by plain SQL like those of the others. */
 export const ContractEventEntity = defineEntity({
@@ -11,7 +9,9 @@ export const ContractEventEntity = defineEntity({
   tableName: CONTRACT_EVENT,
   comment: 'Events that are followed without code of their own: see event_fragment.',
   properties: {
-    ...Object.fromEntries(columns.map((column) => [column.property, propertyOf(column)])),
+    ...Object.fromEntries(
+      withCommonColumns(contractEventColumns).map((column) => [column.property, propertyOf(column)]),
+    ),
     // two events may claim one log, each on its own: as if they had tables of their own
     event: p.text().primary().comment(contractEventColumns[0]!.description),
   },

@@ -1,5 +1,13 @@
 import { defineEvent } from '../event.js';
-import { bridge, bridgeName, metadata, sender, toChainId } from '../socket-gateway/columns.js';
+import {
+  bridge,
+  bridgeName,
+  metadata,
+  sender,
+  sentAmount,
+  sentToken,
+  toChainId,
+} from '../socket-gateway/columns.js';
 
 /** SocketGateway (Socket / Bungee): tokens leave this chain through a bridge. */
 export const socketBridge = defineEvent({
@@ -8,17 +16,8 @@ export const socketBridge = defineEvent({
     'event SocketBridge(uint256 amount, address token, uint256 toChainId, bytes32 bridgeName, address sender, address receiver, bytes32 metadata)',
   description: 'Tokens left this chain through a bridge, sent by SocketGateway (Socket / Bungee).',
   columns: {
-    amount: {
-      kind: 'uint256',
-      description: "Amount in the smallest unit of `token` on the source chain, before the bridge's own fee.",
-      amountOf: 'token',
-    },
-    token: {
-      kind: 'address',
-      description: "Token on the source chain; 0xeeee…eeee stands for the chain's native coin.",
-      indexed: true,
-      refersTo: 'token',
-    },
+    amount: sentAmount('token'),
+    token: sentToken,
     toChainId,
     bridgeName,
     bridge,

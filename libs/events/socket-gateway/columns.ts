@@ -12,6 +12,30 @@ export const toChainId: ColumnDeclaration = {
   chainIdOf: destinationChain,
 };
 
+/** The token that leaves. */
+export const sentToken: ColumnDeclaration = {
+  kind: 'address',
+  description: "Token on the source chain; 0xeeee…eeee stands for the chain's native coin.",
+  indexed: true,
+  refersTo: 'token',
+};
+
+/** How much of it leaves. @param token the column with the token. */
+export function sentAmount(token: string): ColumnDeclaration {
+  return {
+    kind: 'uint256',
+    description: `Amount in the smallest unit of \`${token}\` on the source chain, before the bridge's own fee.`,
+    amountOf: token,
+  };
+}
+
+/** Who gets it where addresses aren't the EVM's. */
+export const accountOf32Bytes: ColumnDeclaration = {
+  kind: 'bytes32',
+  description: 'Recipient on the destination chain, an account of 32 bytes.',
+  indexed: true,
+};
+
 export const bridgeName: ColumnDeclaration = {
   kind: 'bytes32',
   description: 'Id of the route: keccak256 of its name, or any other 32 bytes.',

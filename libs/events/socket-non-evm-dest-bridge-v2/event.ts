@@ -1,5 +1,14 @@
 import { defineEvent } from '../event.js';
-import { bridge, bridgeName, metadata, sender, toChainId } from '../socket-gateway/columns.js';
+import {
+  accountOf32Bytes,
+  bridge,
+  bridgeName,
+  metadata,
+  sender,
+  sentAmount,
+  sentToken,
+  toChainId,
+} from '../socket-gateway/columns.js';
 
 /** SocketGateway's route of Mayan (version 2): the same name as version 1's event, but another topic and other arguments. */
 export const socketNonEvmDestBridgeV2 = defineEvent({
@@ -9,28 +18,14 @@ export const socketNonEvmDestBridgeV2 = defineEvent({
   description:
     'Tokens left this chain for one that is no EVM chain, such as Solana, through the second route of Mayan; there is no SocketBridge beside it.',
   columns: {
-    amount: {
-      kind: 'uint256',
-      description:
-        "Amount in the smallest unit of `fromToken` on the source chain, before the bridge's own fee.",
-      amountOf: 'fromToken',
-    },
-    fromToken: {
-      kind: 'address',
-      description: "Token on the source chain; 0xeeee…eeee stands for the chain's native coin.",
-      indexed: true,
-      refersTo: 'token',
-    },
+    amount: sentAmount('fromToken'),
+    fromToken: sentToken,
     toToken: { kind: 'bytes32', description: 'Token on the destination chain, an account of 32 bytes.' },
     toChainId,
     bridgeName,
     bridge,
     sender,
-    receiver: {
-      kind: 'bytes32',
-      description: 'Recipient on the destination chain, an account of 32 bytes.',
-      indexed: true,
-    },
+    receiver: accountOf32Bytes,
     metadata,
   },
 });

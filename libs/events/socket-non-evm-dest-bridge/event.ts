@@ -1,5 +1,14 @@
 import { defineEvent } from '../event.js';
-import { bridge, bridgeName, metadata, sender, toChainId } from '../socket-gateway/columns.js';
+import {
+  accountOf32Bytes,
+  bridge,
+  bridgeName,
+  metadata,
+  sender,
+  sentAmount,
+  sentToken,
+  toChainId,
+} from '../socket-gateway/columns.js';
 
 /** SocketGateway's route of Mayan (version 1): tokens leave for a chain whose addresses aren't the EVM's. */
 export const socketNonEvmDestBridge = defineEvent({
@@ -9,26 +18,13 @@ export const socketNonEvmDestBridge = defineEvent({
   description:
     'Tokens left this chain for one that is no EVM chain, such as Solana, through the first route of Mayan; there is no SocketBridge beside it.',
   columns: {
-    amount: {
-      kind: 'uint256',
-      description: "Amount in the smallest unit of `token` on the source chain, before the bridge's own fee.",
-      amountOf: 'token',
-    },
-    token: {
-      kind: 'address',
-      description: "Token on the source chain; 0xeeee…eeee stands for the chain's native coin.",
-      indexed: true,
-      refersTo: 'token',
-    },
+    amount: sentAmount('token'),
+    token: sentToken,
     toChainId,
     bridgeName,
     bridge,
     sender,
-    receiver: {
-      kind: 'bytes32',
-      description: 'Recipient on the destination chain, an account of 32 bytes.',
-      indexed: true,
-    },
+    receiver: accountOf32Bytes,
     metadata,
   },
 });
