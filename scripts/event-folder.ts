@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { Interface, id, type ParamType } from 'ethers';
+import { EventFragment, Interface, id, ParamType } from 'ethers';
 import { kebabCase, snakeCase, wholeNumbersAsText } from '#libs/events/column.js';
 import {
   type ColumnDeclaration,
@@ -53,7 +53,7 @@ export function folderOfEvent(text: string, ownName?: string): EventFolder {
     columns: Object.fromEntries(columns.map(({ property, declaration }) => [property, declaration])),
   });
   registered([...events, definition]);
-  const variable = `${name[0]!.toLowerCase()}${name.slice(1)}`;
+  const variable = variableOf(name);
   return {
     name,
     folder: kebabCase(name),
@@ -72,6 +72,17 @@ ${columns.map(({ text: line }) => `    ${line}\n`).join('')}  },
 `,
     example: exampleOf(definition),
   };
+}
+
+/** Name of the exported definition, which the registry and a statement of TypeScript can take. */
+function variableOf(name: string): string {
+  const variable = `${name[0]!.toLowerCase()}${name.slice(1)}`;
+  try {
+    // a word of the language is no name of a parameter, nor are strict mode's; the others are the registry's own
+    new Function(variable, '"use strict"');
+    if (!['events', 'registered', 'await', 'eventByName'].includes(variable)) return variable;
+  } catch {}
+  return `${variable}Event`;
 }
 
 function draftColumn(argument: FragmentArgument, input: ParamType, table: string): DraftColumn {
@@ -103,7 +114,7 @@ function fromText(kind: string, argument: string): string {
 function exampleOf(event: EventDefinition): string {
   const fragment = parseFragment(event.signature);
   const values = fragment.inputs.map((input, i) => madeUp(input, i + 1));
-  const { topics, data } = new Interface([fragment]).encodeEventLog(fragment, values);
+  const { topics, data } = encodedLog(fragment, values);
   const decoded = event.decode({ topics, data })!;
   const example = {
     note: 'Made up: what the ABI makes of some arguments; its place is invented. Put a real log here.',
@@ -121,6 +132,20 @@ function exampleOf(event: EventDefinition): string {
     values: decoded,
   };
   return `${JSON.stringify(example, wholeNumbersAsText, 2)}\n`;
+}
+
+/** The log of an event; of indexed lists and tuples, which ethers doesn't hash, the topic is made up. */
+function encodedLog(fragment: EventFragment, values: readonly unknown[]) {
+  const isHashed = (input: ParamType) => input.indexed && (input.isArray() || input.isTuple());
+  const inputs = fragment.inputs.map((input) =>
+    isHashed(input) ? ParamType.from('bytes32 indexed', true) : input,
+  );
+  const encoded = EventFragment.from({ name: fragment.name, inputs });
+  const { topics, data } = new Interface([encoded]).encodeEventLog(
+    encoded,
+    values.map((value, i) => (isHashed(fragment.inputs[i]!) ? id(`argument ${i}`) : value)),
+  );
+  return { topics: [fragment.topicHash, ...topics.slice(1)], data };
 }
 
 function madeUp(type: ParamType, seed: number): unknown {

@@ -6,6 +6,7 @@ import {
   otherNameOf,
   parseFragment,
 } from '#libs/events/fragment.js';
+import { jsonEvent } from '#libs/events/json-event.js';
 
 describe('a fragment that can not be followed is refused with the reason', () => {
   test.each([
@@ -48,6 +49,13 @@ test('its name is one of GraphQL, and where it is taken another that only depend
   const fragment = parseFragment('event Ping(uint256 a)');
   expect(otherNameOf('Ping', fragment)).toBe(otherNameOf('Ping', parseFragment('Ping(uint256 other)')));
   expect(otherNameOf('Ping', fragment)).not.toBe(otherNameOf('Ping', parseFragment('Ping(uint8 a)')));
+});
+
+test('an argument without a name never has the name of another', () => {
+  const event = jsonEvent('event Named(uint256, uint256 arg0, uint256)');
+  const word = (value: number) => value.toString(16).padStart(64, '0');
+  const log = { topics: [event.topic0], data: `0x${word(7)}${word(8)}${word(9)}` };
+  expect(event.decode(log)!.args).toEqual({ arg0_: 7n, arg0: 8n, arg2: 9n });
 });
 
 test('every argument becomes a column of the kind that holds it exactly, under a name that is free', () => {

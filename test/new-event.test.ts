@@ -28,6 +28,8 @@ test.each([
   'event Transfer(address indexed from, address indexed to, uint256 value)',
   'event Odd(int24 tick, (address owner, uint256[2] ids)[] orders, string indexed label, bytes, bool removed, uint8 count, string first)',
   'event Paused()',
+  'event Orders(uint256[] indexed ids, (uint256 a, address b)[2] indexed sides, (int8 x, string s) indexed last, bytes)',
+  'event Named(uint256, uint256 arg0, uint256 tokenId, address tokenID, bool indexed _token_id)',
 ])(
   'the folder of %s declares the fields that the event has without it, and an example that it reads',
   (fragment) => {
@@ -46,6 +48,16 @@ test.each([
   },
 );
 
+test.each([
+  ['Delete', 'deleteEvent'],
+  ['Registered', 'registeredEvent'],
+  ['Events', 'eventsEvent'],
+  ['Ping', 'ping'],
+])('%s, whose name could be a word of TypeScript or the registry, is exported as %s', (name, variable) => {
+  const folder = folderOfEvent('event Ping(uint256 value)', name);
+  expect(folder.declaration).toContain(`export const ${variable} = defineEvent(`);
+});
+
 test('the registry gets its import and its place in the list', () => {
   const copy = copyOfEvents();
   writeFolder(folderOfEvent('event Ping(uint256 value)', 'MyPing'), copy);
@@ -58,6 +70,12 @@ test('the registry gets its import and its place in the list', () => {
 test.each([
   ['a fragment that does not parse', 'event Ping(adress a)', undefined, /is no event of Solidity/],
   ['a name of the registry', 'event Ping(uint256 a)', 'SocketBridge', /two events are called SocketBridge/],
+  [
+    'the name of a table that there is',
+    'event Ping(uint256 a)',
+    'Contract',
+    /table of events without a folder/,
+  ],
   ['a name that GraphQL could not have', 'event Ping(uint256 a)', 'my-ping', /PascalCase/],
   [
     'an event of the registry',

@@ -14,9 +14,15 @@ export class UndecodableLog extends Error {
   override readonly name = 'UndecodableLog';
 }
 
-/** Name of an argument. @param place its place among the arguments, from 0. */
-export function argumentName(input: ParamType, place: number): string {
-  return input.name || `arg${place}`;
+/** Names of an event's arguments; of those without one `arg` and the place, from 0, with `_` behind it where another has that name. */
+export function argumentNames(inputs: readonly ParamType[]): string[] {
+  const given = new Set(inputs.map((input) => input.name));
+  return inputs.map((input, place) => {
+    if (input.name) return input.name;
+    let name = `arg${place}`;
+    while (given.has(name)) name += '_';
+    return name;
+  });
 }
 
 /** Number of topics that the event's logs have. */
@@ -34,7 +40,7 @@ export function argumentReader(fragment: EventFragment, name: string) {
   // hashes the signature each time it is asked for
   const topic0 = fragment.topicHash;
   const topicCount = topicCountOf(fragment);
-  const names = fragment.inputs.map(argumentName);
+  const names = argumentNames(fragment.inputs);
   const words = wordsOfStaticData(
     fragment.inputs.filter((input) => !input.indexed).map((input) => input.type),
   );

@@ -1,7 +1,7 @@
 import { EventFragment } from 'ethers';
 import { misfitOf } from './argument-kinds.js';
 import {
-  argumentName,
+  argumentNames,
   argumentReader,
   type EventArguments,
   topicCountOf,
@@ -175,11 +175,12 @@ function assertColumns(
   columns: readonly Column[],
   fragment: EventFragment,
 ): void {
+  const names = argumentNames(fragment.inputs);
   for (const column of columns) {
     const fail = (what: string) => new Error(`${declaration.name}: column ${column.property} ${what}`);
     assertName(declaration.name, column, columns, fail);
     if (declaration.columns[column.property]!.from || column.fromChain) continue;
-    const argument = fragment.inputs.find((input, i) => argumentName(input, i) === column.property);
+    const argument = fragment.inputs[names.indexOf(column.property)];
     if (!argument) throw fail('names no argument of the event; give it a "from"');
     const misfit = misfitOf(column, argument);
     if (misfit) throw fail(misfit);

@@ -1,14 +1,14 @@
 import { EventFragment, Fragment, keccak256, type ParamType, toUtf8Bytes } from 'ethers';
 import { kindsOf } from './argument-kinds.js';
-import { argumentName } from './argument-reader.js';
+import { argumentNames } from './argument-reader.js';
 import { commonColumns } from './base-columns.js';
-import type { ColumnKind } from './column.js';
+import { type ColumnKind, snakeCase } from './column.js';
 
 /** An argument of an event as its own name says it, and what it becomes where no folder says anything else. */
 export interface FragmentArgument {
-  /** Name in the fragment; of one without a name `arg` and its place, from 0. */
+  /** Name in the fragment, see `argumentNames`. */
   readonly name: string;
-  /** Column and GraphQL field: `_tokenId` → `tokenId`; a name that every event has gets `Arg` behind it. */
+  /** Column and GraphQL field: `_tokenId` → `tokenId`; a name that every event has, or another argument, gets `Arg` behind it. */
   readonly property: string;
   readonly kind: ColumnKind;
   readonly description: string;
@@ -74,12 +74,14 @@ export function otherNameOf(name: string, fragment: EventFragment): string {
 
 /** The arguments of an event with the columns that they become by default. */
 export function argumentsOf(fragment: EventFragment): FragmentArgument[] {
-  const used = new Set([...commonColumns.map((column) => column.property), ...RESERVED]);
+  // by their names in Postgres, which has one for tokenId and tokenID
+  const used = new Set([...commonColumns.map((column) => column.property), ...RESERVED].map(snakeCase));
+  const names = argumentNames(fragment.inputs);
   return fragment.inputs.map((input, i) => {
-    const name = argumentName(input, i);
+    const name = names[i]!;
     let property = propertyOf(name, i);
-    while (used.has(property)) property += 'Arg';
-    used.add(property);
+    while (used.has(snakeCase(property))) property += 'Arg';
+    used.add(snakeCase(property));
     return { name, property, ...meaningOf(input) };
   });
 }

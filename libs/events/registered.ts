@@ -1,14 +1,20 @@
 import type { EventDefinition } from './event.js';
+import { CONTRACT_EVENT } from './json-event.js';
 
 /**
  * The events of the registry, if they can be told apart.
- * @throws Error that names both, where two have one name or one table, or logs of one topic with the same number of topics (a
+ * @throws Error that names both, where two have one name or one table (one can be that of events without a folder), or logs of one topic with the same number of topics (a
  *   log could be of either: names of parameters, and which of them are indexed, aren't in it).
  */
 export function registered(definitions: readonly EventDefinition[]): readonly EventDefinition[] {
-  const faults = definitions.flatMap((event, i) =>
-    definitions.slice(0, i).flatMap((other) => clash(other, event)),
-  );
+  const faults = definitions.flatMap((event, i) => [
+    ...(event.table === CONTRACT_EVENT
+      ? [
+          `- ${event.name} would have the table of events without a folder, ${event.table}: give it another name`,
+        ]
+      : []),
+    ...definitions.slice(0, i).flatMap((other) => clash(other, event)),
+  ]);
   if (faults.length) throw new Error(`The registry of events can't be used:\n${faults.join('\n')}`);
   return definitions;
 }
