@@ -58,7 +58,8 @@ function decodingFault({ log, values }: Example, event: EventDefinition): string
     const differing = [...new Set([...Object.keys(shown), ...Object.keys(values)])].filter(
       (name) => !isDeepStrictEqual(shown[name], values[name]),
     );
-    return differing.length ? `says other values than its log: ${differing.join(', ')}` : null;
+    const read = differing.map((name) => `${name} (read: ${JSON.stringify(shown[name])?.slice(0, 200)})`);
+    return read.length ? `says other values than its log: ${read.join(', ')}` : null;
   } catch (error) {
     return `has a log that can't be decoded: ${(error as Error).message}`;
   }
