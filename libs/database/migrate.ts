@@ -1,4 +1,6 @@
 import { sql } from 'kysely';
+import type { Logger } from '#libs/telemetry/logger.js';
+import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { pause } from '#libs/telemetry/run-process.js';
 import { type AdoptedEvent, adoptFragments, moveProblem } from './adopt-fragments.js';
 import { type Database, isLockTimeout } from './database.js';
@@ -79,20 +81,15 @@ async function pendingMigrations(database: Database): Promise<string[]> {
 }
 
 /**
- * Waits until the database answers and its schema is the one of this build.
- * @param say is told why it waits, whenever the reason changes.
+ * Waits until the database answers and its schema is the one of this build; the log tells why.
  * @param stop ends the wait; the caller looks at it.
  */
-export async function untilMigrated(
-  database: Database,
-  say: (reason: string) => void,
-  stop: AbortSignal,
-): Promise<void> {
-  for (let said = ''; !stop.aborted; await pause(1_000, stop)) {
+export async function untilMigrated(database: Database, logger: Logger, stop: AbortSignal): Promise<void> {
+  const outage = new OutageLog(logger, 'the database is ready');
+  for (; !stop.aborted; await pause(1_000, stop)) {
     const reason = await databaseProblem(database);
-    if (reason === null) return;
-    if (reason !== said) say(reason);
-    said = reason;
+    if (reason === null) return outage.ended();
+    outage.failed(reason, reason);
   }
 }
 

@@ -47,7 +47,7 @@ export class Service {
       this.health.check('rabbitmq', () =>
         this.broker?.connected ? null : `not connected, ${this.broker ? 'reconnecting' : 'connecting'}`,
       );
-    await untilMigrated(this.database, (reason) => logger.info(reason), stop);
+    await untilMigrated(this.database, logger, stop);
     const { rabbitmqUrl: url, queuePrefix: prefix } = config;
     const broker = await connectRabbit({ url, prefix, logger, name, signal: stop }).catch((error) => {
       stop.throwIfAborted();
