@@ -52,5 +52,5 @@ test('five workers in parallel: at every moment all rows through lastProcessedBl
   await watch.stop();
   expect(watch.wrong).toEqual([]);
   expect(watch.wentBack).toBeGreaterThan(0);
-  expect(watch.seen.size).toBeGreaterThan(30);
+  expect(watch.seen.size).toBeGreaterThan(10);
 }, 400_000);

@@ -41,8 +41,8 @@ export const feed: InvariantMutants = {
     {
       name: 'repeats the last row after a resume within a position',
       file: 'libs/database/feed-log.ts',
-      search: 'and (t.block_number, t.tx_index, t.log_index, t.tx_hash) >\n',
-      replace: 'and (t.block_number, t.tx_index, t.log_index, t.tx_hash) >=\n',
+      search: "after ? sql`and ${keyBound('>', after)}`",
+      replace: "after ? sql`and ${keyBound('>', [after[0], after[1], after[2] - 1, after[3]])}`",
       killers: [anyCursor],
     },
     {
