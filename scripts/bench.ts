@@ -60,7 +60,8 @@ function derived(): Promise<void> {
   return withMigratedDatabase(
     (database, databaseUrl) =>
       benchDerive(database, { rows: rows!, rate: rate!, parallel: parallel!, databaseUrl }),
-    {},
+    // as docker-compose.yml has it
+    { shared_buffers: '256MB' },
   );
 }
 

@@ -188,6 +188,20 @@ test('a row that a store has locked is waited for, and filled as the store left 
   ]);
 });
 
+test('a chain that an earlier run was done with is not looked at again when the rest of the run is made up for', async () => {
+  await staleRows(40);
+  await derive(...args());
+  await sql(
+    `insert into derivation_range (event, columns, chain_id, from_block, rows) values ('SocketBridge', 'bridge', ${OTHER_CHAIN}, 1000, 0)`,
+  );
+  const ranges = () => sql('select done_at from derivation_range where chain_id = 7 order by from_block');
+  const before = await ranges();
+  expect(before.length).toBeGreaterThan(0);
+  expect((await derive(...args())).stdout).toContain('goes on where an earlier run stopped');
+  expect(await ranges()).toEqual(before);
+  expect(await number('select count(*) as n from derivation_range where done_at is null')).toBe(0);
+});
+
 test('--anew begins at the beginning', async () => {
   await staleRows(40);
   await derive(...args());

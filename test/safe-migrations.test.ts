@@ -6,6 +6,7 @@ import { migrate } from '#libs/database/migrate.js';
 import { safeChange } from '#libs/database/migration-generator.js';
 import { ormConfig } from '#libs/database/orm-config.js';
 import { StepwiseMigration } from '#libs/database/stepwise-migration.js';
+import { events } from '#libs/events/registry.js';
 import { createDatabase } from './services/postgres.js';
 import { query } from './services/query.js';
 import { until } from './services/until.js';
@@ -221,6 +222,22 @@ test('a new column with a value for stored rows, or of a new table, passes', () 
     'alter table "thing" add "size" bigint not null;',
   ];
   expect(change(...fresh).quick.up).toEqual(fresh);
+});
+
+test('the table of an event is made with room in its pages, also those that are there', async () => {
+  const table = (name: string) => `create table "${name}" ("id" bigint not null, primary key ("id"));`;
+  const { up } = change(table('route_disabled_event'), table('thing')).quick;
+  expect(up).toEqual([
+    'create table "route_disabled_event" ("id" bigint not null, primary key ("id")) with (fillfactor = 90);',
+    table('thing'),
+  ]);
+  const database = Database.open(url);
+  await migrate(database);
+  await database.close();
+  const options = await query(url, 'select relname, reloptions from pg_class where relname = any($1)', [
+    events.map((event) => event.table),
+  ]);
+  expect(options).toEqual(events.map(() => expect.objectContaining({ reloptions: ['fillfactor=90'] })));
 });
 
 test('that a column becomes not null is a step of its own', () => {

@@ -6,6 +6,7 @@ import {
   type Derivation,
   derivationProgress,
   divideWork,
+  isUnfinished,
   underivedRows,
 } from '#libs/database/derivation-plan.js';
 import { exitCode } from '#libs/service/command.js';
@@ -47,10 +48,11 @@ export async function derive(request: Request, { database, client }: DeriveParts
     );
     return exitCode.found;
   }
+  const isRest = !anew && (await isUnfinished(database.statements, derivation, chains));
+  if (isRest) say('goes on where an earlier run stopped (--anew begins anew)');
   for (const id of chains) {
     progress.show(`dividing the rows of chain ${id}`);
-    if (await divideWork(database, derivation, id, { anew }))
-      say(`chain ${id}: goes on where an earlier run stopped (--anew begins anew)`);
+    await divideWork(database, derivation, id, anew ? 'anew' : isRest ? 'rest' : 'first');
     stop.throwIfAborted();
   }
   await new Run(request, derivation, chains, { database, client, progress, stop }).toTheEnd();

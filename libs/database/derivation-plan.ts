@@ -52,17 +52,27 @@ const columnNames = ({ columns }: Derivation) =>
 const itsOwn = (derivation: Derivation): RawBuilder<unknown> =>
   sql`event = ${derivation.event.name} and columns = ${columnNames(derivation)}`;
 
+/** Whether an earlier run over some of the chains has left ranges. */
+export async function isUnfinished(
+  executor: SqlExecutor,
+  derivation: Derivation,
+  chainIds: readonly number[],
+): Promise<boolean> {
+  const { ranges, rangesDone } = await derivationProgress(executor, derivation, chainIds);
+  return ranges > rangesDone;
+}
+
 /**
  * Divides the rows of a chain into ranges of blocks, unless that is done and some are left. Several processes may call it at once.
- * @param anew forgets how far an earlier run came.
- * @returns whether an earlier run is gone on with.
+ * @param run `first`: what an earlier run did is forgotten, unless some is left; `anew`: also then; `rest` of an earlier run: if it came to
+ *   this chain, it isn't divided again, also where all of it is done.
  */
 export function divideWork(
   database: Database,
   derivation: Derivation,
   chainId: number,
-  { anew }: { anew: boolean },
-): Promise<boolean> {
+  run: 'first' | 'anew' | 'rest',
+): Promise<void> {
   const { event } = derivation;
   const names = columnNames(derivation);
   return database.transaction(async (tx) => {
@@ -71,9 +81,10 @@ export function divideWork(
     await sql`select pg_advisory_xact_lock(hashtextextended(${`derive ${event.name} ${names} ${chainId}`}, 0))`.execute(
       tx,
     );
-    const left = await sql`select 1 from derivation_range
-      where ${itsOwn(derivation)} and chain_id = ${chainId} and done_at is null limit 1`.execute(tx);
-    if (left.rows.length && !anew) return true;
+    const kept =
+      await sql`select 1 from derivation_range where ${itsOwn(derivation)} and chain_id = ${chainId}
+      ${run === 'rest' ? sql`` : sql`and done_at is null`} limit 1`.execute(tx);
+    if (kept.rows.length && run !== 'anew') return;
     for (const table of ['derivation_range', 'underived_row'])
       await sql`delete from ${sql.table(table)} where ${itsOwn(derivation)} and chain_id = ${chainId}`.execute(
         tx,
@@ -88,7 +99,6 @@ export function divideWork(
       select ${event.name}, ${names}, ${chainId}::bigint, case when n = 1 then 0 else block_number end, lead(block_number) over w,
         coalesce(lead(n) over w, (select max(n) + 1 from numbered)) - n
       from starts window w as (order by n)`.execute(tx);
-    return false;
   });
 }
 

@@ -89,8 +89,8 @@ async function run(
   bench: DeriveBench,
   { column, share, isKilled }: RunOptions,
 ): Promise<void> {
-  const begun = performance.now();
   const before = await updates(database);
+  const begun = performance.now();
   const start = () =>
     spawnOwned(process.execPath, [
       main,
@@ -113,12 +113,13 @@ async function run(
     child = await start();
   }
   await child.exited;
+  const took = performance.now() - begun;
   const { filled } = await progressOf(database, column);
   const after = await updates(database);
   const hot = (100 * (after.hot - before.hot)) / (after.all - before.all);
-  const rate = Math.round(filled / ((performance.now() - begun) / 1_000));
+  const rate = Math.round(filled / (took / 1_000));
   process.stdout.write(
-    `share ${share}: ${filled} rows in ${seconds(begun)} s, ${rate} rows/s; ${hot.toFixed(0)} % of the updates left the indexes alone\n${child.output()}`,
+    `share ${share}: ${filled} rows in ${(took / 1_000).toFixed(1)} s, ${rate} rows/s; ${hot.toFixed(0)} % of the updates left the indexes alone\n${child.output()}`,
   );
 }
 
