@@ -49,6 +49,9 @@ export async function benchDerive(database: Database, bench: DeriveBench): Promi
   await generateRows(database, socketBridge, bench.rows, (done) => process.stderr.write(`\r${done} rows `));
   const columns = event.columns.map((c) => sql`add column ${sql.ref(c.name)} bigint`);
   await sql`alter table ${sql.table(event.table)} ${sql.join(columns)}`.execute(database.statements);
+  // as rows are that were stored long ago: vacuumed, and with what else the load has left to the server done
+  await sql`vacuum analyze ${sql.table(event.table)}`.execute(database.statements);
+  await sql`checkpoint`.execute(database.statements);
   const ended = new AbortController();
   const live = new LiveLatency();
   const news = writeNews(
