@@ -179,10 +179,11 @@ Keys are compared in constant time and never logged. To change one without a gap
 | \`UNAUTHENTICATED\` | 401, no valid API key |
 | \`RATE_LIMITED\`, \`TOO_MANY_READS\`, \`TOO_MANY_CONNECTIONS\`, \`TOO_MANY_SUBSCRIPTIONS\` | 429; where waiting helps, \`Retry-After\` and \`extensions.retryAfterSeconds\` say how long |
 | \`QUERY_TIMEOUT\` | the database took too long: ask for less |
+| \`EVENT_MOVED\` | the event is just getting a table of its own ([events-without-code.md](events-without-code.md)), or has one that this server's version doesn't know: ask again a little later |
 | \`DATABASE_UNAVAILABLE\` | try again |
 | \`INTERNAL_SERVER_ERROR\` | our fault; the log has the cause under the request's id |
 
-Every HTTP answer has \`X-Request-Id\`: the request's own, or a new one. What is masked (the last three) tells it as \`extensions.requestId\`, and the log line has it as \`requestId\`.
+Every HTTP answer has \`X-Request-Id\`: the request's own, or a new one. What is masked (the last four) tells it as \`extensions.requestId\`, and the log line has it as \`requestId\`.
 \`event_monitor_refusals_total\` counts refusals by code.
 `;
 }

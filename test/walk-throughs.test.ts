@@ -1,9 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { JsonRpcProvider } from 'ethers';
 import { createClient } from 'graphql-ws';
 import { afterEach, expect, inject, test } from 'vitest';
 import WebSocket from 'ws';
 import { SimulatedChain } from '#apps/devchain/chain.js';
 import { Miner } from '#apps/devchain/miner.js';
+import { spawnOwned } from '#apps/local/owned-process.js';
 import { codeBlocks } from './services/documented-files.js';
 import { ask } from './services/graphql.js';
 import { createDatabase } from './services/postgres.js';
@@ -60,6 +62,32 @@ async function served(copy: ProjectCopy, command: string) {
   return { url: url!, end: () => child.end('SIGINT') };
 }
 
+/** An API of the version before, asked again and again: total counts and codes of errors. */
+async function askedMeanwhile(databaseUrl: string, page: string) {
+  const { PATH } = process.env;
+  const env = { PATH, DATABASE_URL: databaseUrl, RABBITMQ_URL: inject('rabbitmqUrl'), PORT: '0' };
+  const main = fileURLToPath(new URL('../dist/apps/api/main.js', import.meta.url));
+  const api = await spawnOwned(process.execPath, [main], { env });
+  closing.push(() => api.end('SIGKILL'));
+  const [url] = await api.untilOutput(/http:\/\/127\.0\.0\.1:\d+\/graphql/, 60_000);
+  const answers: (number | string | undefined)[] = [];
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) {
+      const { data, errors } = await ask<Transfers>(url.replace('/graphql', ''), page);
+      answers.push(errors ? errors[0]!.extensions?.code : data.transferEvents.totalCount);
+    }
+  })();
+  const stop = async () => {
+    await until('the last answer', () => answers.at(-1) === 'EVENT_MOVED');
+    isOver = true;
+    await asking;
+    return answers;
+  };
+  await until('the first answer', () => answers.length > 0);
+  return { stop };
+}
+
 interface Transfers {
   readonly transferEvents: { readonly totalCount: number; readonly nodes: { readonly value: string }[] };
 }
@@ -103,7 +131,12 @@ test(
 
     const stored = await query(databaseUrl, 'select tx_hash, log_index from contract_event order by 1, 2');
     await copy.run(newEvent);
+    const older = await askedMeanwhile(databaseUrl, page);
     await copy.run(migrate);
+    // all of them or none, never a part
+    const answers = [...new Set(await older.stop())];
+    expect(answers).toEqual([expect.any(Number), 'EVENT_MOVED']);
+    expect(answers[0]).toBeGreaterThanOrEqual(rows.totalCount);
     expect(await query(databaseUrl, 'select tx_hash, log_index from transfer_event order by 1, 2')).toEqual(
       stored,
     );

@@ -3,11 +3,14 @@ import type { Database } from '#libs/database/database.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { OutageLog } from '#libs/telemetry/outage-log.js';
-import { pause } from '#libs/telemetry/run-process.js';
+import { pause, within } from '#libs/telemetry/run-process.js';
 import type { RestHandler } from './rest/rest.js';
 
 /** How often the database is asked whether it has other events without a folder. */
 const LOOK_MS = 2_000;
+
+/** Clients don't wait longer for it when a server starts. */
+const FIRST_LOOK_MS = 5_000;
 
 /** What clients can ask for, made from a set of events. */
 export interface ServedApi {
@@ -22,6 +25,7 @@ export interface ServedApi {
 export class ServedEvents {
   private servedEvents: readonly EventDefinition[];
   private served: ServedApi;
+  private isKnown = false;
   private readonly ending = new AbortController();
   private readonly outage: OutageLog;
   private looking: Promise<void> = Promise.resolve();
@@ -36,12 +40,19 @@ export class ServedEvents {
     this.served = make(this.servedEvents);
   }
 
+  /** Why clients can't ask for all events, in words, or null. */
+  get problem(): string | null {
+    return this.isKnown ? null : 'events without a folder are not known yet';
+  }
+
   get current(): ServedApi {
     return this.served;
   }
 
-  /** Looks for other events from now on. */
-  start(): void {
+  /** Looks for other events from now on. @returns when it has looked once: what clients ask for then is known, unless Postgres is away. */
+  async start(): Promise<void> {
+    // what is wrong is told by the looks themselves
+    await within(FIRST_LOOK_MS, 'no answer', () => this.lookOnce()).catch(() => {});
     this.looking = this.look();
   }
 
@@ -52,20 +63,27 @@ export class ServedEvents {
 
   private async look(): Promise<void> {
     const { signal } = this.ending;
-    for (; !signal.aborted; await pause(LOOK_MS, signal)) {
-      try {
-        await this.database.events.load(this.database.statements);
-        if (this.database.events.all !== this.servedEvents) this.renew();
-        this.outage.ended();
-      } catch (error) {
-        this.outage.failed(`events without a folder can't be looked for: ${(error as Error).message}`);
-      }
+    while (!signal.aborted) {
+      await pause(LOOK_MS, signal);
+      if (!signal.aborted) await this.lookOnce();
+    }
+  }
+
+  private async lookOnce(): Promise<void> {
+    try {
+      await this.database.events.load(this.database.statements);
+      this.isKnown = true;
+      if (this.database.events.all !== this.servedEvents) this.renew();
+      this.outage.ended();
+    } catch (error) {
+      this.outage.failed(`events without a folder can't be looked for: ${(error as Error).message}`);
     }
   }
 
   private renew(): void {
-    this.servedEvents = this.database.events.all;
-    this.served = this.make(this.servedEvents);
+    const events = this.database.events.all;
+    this.served = this.make(events);
+    this.servedEvents = events;
     this.logger.info(`serving ${this.servedEvents.map((event) => event.name).join(', ')}`);
   }
 }

@@ -66,17 +66,20 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     logger,
   );
   const yoga = graphqlServer({ ...options, schema: () => served.current.schema, gate });
-  const sockets = serveWebSocket(http.server, yoga, options.corsOrigins, gate);
-  http.handle((request, response) => {
-    void gate.pass(request, response, () => {
+  const started = served.start();
+  http.check('events', () => served.problem);
+  http.check('feed', () => feed.problem);
+  http.handle(async (request, response) => {
+    await started;
+    await gate.pass(request, response, () => {
       if (!answerPage(request, response) && !served.current.rest(request, response))
         void yoga(request, response);
     });
   });
-  http.check('feed', () => feed.problem);
   feed.start(options.broker);
   progress.start();
-  served.start();
+  await started;
+  const sockets = serveWebSocket(http.server, yoga, options.corsOrigins, gate);
   const endMeasuring = measureChains(progress);
   const close = async () => {
     endMeasuring();
