@@ -33,12 +33,9 @@ test('after a proxy’s bad moment with a batch, batches are as large as before 
     rpc.answering = echo;
     return Array.isArray(request) ? hiccup() : echo(request);
   };
-  await connection.send(calls(2));
-  expect(connection.takes(2)).toBe(false);
-  for (let sent = 0; !connection.takes(2); sent++) {
-    expect(sent).toBeLessThan(20);
-    await connection.send(calls(2));
-  }
+  const together = async () => (await connection.sendTelling(calls(2), 'news')).together;
+  expect(await together()).toBe(1);
+  for (let sent = 0; (await together()) < 2; sent++) expect(sent).toBeLessThan(20);
   expect(sizes().at(-1)).toBe(2);
 });
 

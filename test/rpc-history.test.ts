@@ -188,3 +188,33 @@ test.each([1, 2])(
     expect(logs.map(({ blockNumber }) => blockNumber)).toEqual([150]);
   },
 );
+
+test('logs whose chain’s id came in another request are not believed, however large batches have become until then', async () => {
+  const own = balancer({ logsUpTo: 1_000, head: 1_000 });
+  const other = byMethod({ eth_getLogs: () => [] });
+  let most = 2;
+  let strays = 1;
+  let otherReads: Promise<unknown> | null = null;
+  const answering = async (request: ArrivedCall | ArrivedCall[]) => {
+    const calls = [request].flat();
+    if (calls.length > most) return own([]);
+    if (most === 2 && calls.some(({ method }) => method === 'eth_chainId') && strays === 0) {
+      most = 100;
+      // what else is asked for meanwhile finds that batches are taken
+      otherReads ??= client.use(async (endpoint) => {
+        for (let i = 0; i < 20; i++) await endpoint.headersAt([1, 2, 3, 4]);
+      });
+      await otherReads;
+    }
+    const answers = calls.map(
+      (call) => (call.method === 'eth_getLogs' && strays-- > 0 ? other : own)(call)!.body,
+    );
+    return { body: Array.isArray(request) ? answers : answers[0] };
+  };
+  // it is waited for
+  const rpc = await RecordedRpc.start(answering as unknown as Answering);
+  open.push({ close: () => rpc.stop() });
+  const client = clientOf([rpc]);
+  await expect(read(client, 141, 230)).rejects.toThrow(/gives other logs each time it is asked/);
+  expect(otherReads).not.toBe(null);
+});

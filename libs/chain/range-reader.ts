@@ -43,13 +43,14 @@ export class RangeReader {
     const query = { fromBlock: toQuantity(from), toBlock: toQuantity(to), ...filterParams(filter) };
     const calls = [{ method: 'eth_getLogs', params: [query] }, blockCall(to)];
     if (this.expectedChainId !== undefined) calls.push(chainIdCall);
-    const [logsReply, headerReply, chainIdReply] = await this.connection.send(calls, 'history');
+    const { replies, together } = await this.connection.sendTelling(calls, 'history');
+    const [logsReply, headerReply, chainIdReply] = replies;
     const logs = this.read(logsReply!);
     const last = this.answers.headerAt(headerReply!, to);
     if (chainIdReply) this.assertChain(this.answers.chainId(chainIdReply));
     if (!last) throw this.error('head_behind', `doesn't have block ${to}: its answer may be incomplete`);
-    if (!this.connection.takes(2)) await this.assertDeep(last);
-    if (!this.connection.takes(calls.length)) await this.assertSame(calls[0]!, logs);
+    if (together < 2) await this.assertDeep(last);
+    if (together < calls.length) await this.assertSame(calls[0]!, logs);
     assertWanted(this.answers, logs, filter);
     const outside = logs.find((log) => log.blockNumber < from || log.blockNumber > to);
     if (outside) {

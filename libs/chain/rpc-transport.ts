@@ -83,18 +83,26 @@ export class RpcConnection {
     return this.transport.session;
   }
 
-  /** Whether it takes so many calls in one batch, as far as is known. */
-  takes(calls: number): boolean {
-    return this.batch.size >= calls;
-  }
-
   /**
    * Sends calls, more than one in batches one after the other.
    * @param urgency what they are for: where requests are capped, news go first.
    * @returns a reply for each, in order. @throws RpcError when a batch as a whole failed.
    */
   async send(calls: readonly RpcCall[], urgency: Urgency = 'news'): Promise<RpcReply[]> {
+    return (await this.sendTelling(calls, urgency)).replies;
+  }
+
+  /**
+   * Sends calls as `send` does.
+   * @returns besides the replies, how many calls from the first on were answered in one batch. What the endpoint takes at another moment
+   *   says nothing of it: others who ask at the same time make batches larger and smaller.
+   */
+  async sendTelling(
+    calls: readonly RpcCall[],
+    urgency: Urgency,
+  ): Promise<{ replies: RpcReply[]; together: number }> {
     const replies: RpcReply[] = [];
+    let together = 0;
     this.batch.wanted(calls.length);
     const before = this.batch.size;
     while (replies.length < calls.length) {
@@ -106,10 +114,11 @@ export class RpcConnection {
         this.batch.refused(part.length);
         continue;
       }
+      together ||= part.length;
       // a single call is refused too: it wasn't the batch
       if (part.length === 1 && 'error' in replies.at(-1)!) this.batch.restore(before);
     }
-    return replies;
+    return { replies, together };
   }
 
   /** See `RpcTransport.onNewHead`. */
