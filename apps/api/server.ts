@@ -67,6 +67,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   );
   const yoga = graphqlServer({ ...options, schema: () => served.current.schema, gate });
   const started = served.start();
+  const sockets = serveWebSocket(http.server, yoga, options.corsOrigins, gate, started);
   http.check('events', () => served.problem);
   http.check('feed', () => feed.problem);
   http.handle(async (request, response) => {
@@ -79,7 +80,6 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   feed.start(options.broker);
   progress.start();
   await started;
-  const sockets = serveWebSocket(http.server, yoga, options.corsOrigins, gate);
   const endMeasuring = measureChains(progress);
   const close = async () => {
     endMeasuring();

@@ -24,12 +24,14 @@ export function serveWebSocket(
   yoga: Yoga,
   origins: AllowedOrigins,
   gate: Gate,
+  ready: Promise<unknown>,
 ): { dispose: () => Promise<void> } {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: limits.bodyBytes });
   server.on('upgrade', async (request, socket, head) => {
     socket.on('error', () => socket.destroy());
     const refusal = refusalOf(request, yoga.graphqlEndpoint, origins);
     if (refusal) return refuse(socket, refusal);
+    await ready;
     const opened = await gate.openWebSocket(request);
     if (opened instanceof GraphQLError) return socket.end(httpAnswer(opened));
     socket.once('close', opened);
