@@ -1,10 +1,7 @@
 import amqp, { type Channel } from 'amqplib';
 import { afterEach, expect, inject, test } from 'vitest';
-import { SimulatedChain } from '#apps/devchain/chain.js';
-import { Miner } from '#apps/devchain/miner.js';
 import type { DeadQueue, DelayedQueue } from '#libs/broker/broker.js';
 import { queueName } from '#libs/broker/names.js';
-import { startSimulatedRpc } from './services/simulated-rpc.js';
 import { CHAIN_ID, Simulation, type SimulationOptions } from './services/simulation.js';
 import type { SystemProcess } from './services/system.js';
 import { until } from './services/until.js';
@@ -55,21 +52,10 @@ class Upgraded {
 
   /** Another chain, with an event that all workers know. @returns its head. */
   async followOther(): Promise<() => number> {
-    const chain = SimulatedChain.create({
-      chainId: OTHER_CHAIN,
-      seed: 'other',
-      head: 2_000,
-      blockTimeMs: 300,
+    const { chain } = await this.simulation.followOther(OTHER_CHAIN, 2_000, {
+      provider: { maxRange: 100 },
+      env: { EVENTS: KNOWN_EVENT },
     });
-    const rpc = await startSimulatedRpc(chain, { maxRange: 100 });
-    const miner = new Miner(chain);
-    miner.start();
-    closing.push(
-      () => rpc.stop(),
-      () => miner.stop(),
-    );
-    const env = { CHAIN_ID: String(OTHER_CHAIN), RPC_URLS: rpc.url, EVENTS: KNOWN_EVENT };
-    await this.simulation.system.start('fetcher', env);
     return () => chain.head;
   }
 

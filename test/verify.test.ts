@@ -142,7 +142,7 @@ test('--repair beside running processes makes missing, extra and different rows 
   await sql(simulation, `update socket_bridge_event set removed = true where ${rowAt(7)}`);
   await sql(simulation, `delete from socket_bridge_event where ${rowAt(9)}`);
   const { code, stdout, stderr } = await verify(simulation, '--repair');
-  expect(`${stdout}${stderr}`).toContain('stored again, and equal to the chain');
+  expect(stdout, stderr).toContain('stored again, and equal to the chain');
   // the moved row is seen where it should be, and where it is, unless it was moved back before that was looked at
   expect(stdout).toMatch(/ 2 missing, [12] extra, 2 different/);
   expect(code).toBe(0);

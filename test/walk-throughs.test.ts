@@ -3,16 +3,13 @@ import { JsonRpcProvider } from 'ethers';
 import { createClient } from 'graphql-ws';
 import { afterEach, expect, inject, test } from 'vitest';
 import WebSocket from 'ws';
-import { SimulatedChain } from '#apps/devchain/chain.js';
-import { Miner } from '#apps/devchain/miner.js';
 import { spawnOwned } from '#apps/local/owned-process.js';
 import { codeBlocks } from './services/documented-files.js';
 import { ask } from './services/graphql.js';
 import { createDatabase } from './services/postgres.js';
 import { ProjectCopy } from './services/project-copy.js';
 import { query } from './services/query.js';
-import { startSimulatedRpc } from './services/simulated-rpc.js';
-import { GATEWAY } from './services/simulation.js';
+import { GATEWAY, startMinedChain } from './services/simulation.js';
 import { until } from './services/until.js';
 
 const USDC = '0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48';
@@ -44,10 +41,7 @@ async function project(env: Record<string, string> = {}) {
 
 /** A chain of the number 1 that is being mined: what the pages' commands follow. */
 async function mainnet(head: number) {
-  const chain = SimulatedChain.create({ chainId: 1, seed: 'walk-throughs', head, blockTimeMs: 200 });
-  const rpc = await startSimulatedRpc(chain);
-  const miner = new Miner(chain);
-  miner.start();
+  const { rpc, miner } = await startMinedChain({ chainId: 1, seed: 'walk-throughs', head, blockTimeMs: 200 });
   closing.push(async () => {
     miner.stop();
     await rpc.stop();

@@ -3,7 +3,7 @@ import type { Database } from '#libs/database/database.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { OutageLog } from '#libs/telemetry/outage-log.js';
-import { pause, within } from '#libs/telemetry/run-process.js';
+import { pause } from '#libs/telemetry/run-process.js';
 import type { RestHandler } from './rest/rest.js';
 
 /** How often the database is asked whether it has other events without a folder. */
@@ -51,9 +51,9 @@ export class ServedEvents {
 
   /** Looks for other events from now on. @returns when it has looked once: what clients ask for then is known, unless Postgres is away. */
   async start(): Promise<void> {
-    // what is wrong is told by the looks themselves
-    await within(FIRST_LOOK_MS, 'no answer', () => this.lookOnce()).catch(() => {});
-    this.looking = this.look();
+    const first = this.lookOnce();
+    this.looking = this.lookOn(first);
+    await Promise.race([first, pause(FIRST_LOOK_MS, this.ending.signal)]);
   }
 
   async stop(): Promise<void> {
@@ -61,11 +61,12 @@ export class ServedEvents {
     await this.looking;
   }
 
-  private async look(): Promise<void> {
+  private async lookOn(first: Promise<void>): Promise<void> {
     const { signal } = this.ending;
-    while (!signal.aborted) {
+    for (let look = first; ; look = this.lookOnce()) {
+      await look;
       await pause(LOOK_MS, signal);
-      if (!signal.aborted) await this.lookOnce();
+      if (signal.aborted) return;
     }
   }
 

@@ -48,11 +48,15 @@ export async function derive(request: Request, { database, client }: DeriveParts
     );
     return exitCode.found;
   }
-  const isRest = !anew && (await isUnfinished(database.statements, derivation, chains));
-  if (isRest) say('goes on where an earlier run stopped (--anew begins anew)');
+  const run = anew
+    ? 'anew'
+    : (await isUnfinished(database.statements, derivation, chains))
+      ? 'rest'
+      : 'first';
+  if (run === 'rest') say('goes on where an earlier run stopped (--anew begins anew)');
   for (const id of chains) {
     progress.show(`dividing the rows of chain ${id}`);
-    await divideWork(database, derivation, id, anew ? 'anew' : isRest ? 'rest' : 'first');
+    await divideWork(database, derivation, id, run);
     stop.throwIfAborted();
   }
   await new Run(request, derivation, chains, { database, client, progress, stop }).toTheEnd();
@@ -102,18 +106,9 @@ class Run {
       stop.throwIfAborted();
       const range = await claimRange(database.statements, this.derivation, this.chains);
       if (range) await filler.fill(range);
-      else if (await this.isDone()) return;
+      else if (!(await isUnfinished(database.statements, this.derivation, this.chains))) return;
       else await pause(LOOK_MS, stop);
     }
-  }
-
-  private async isDone(): Promise<boolean> {
-    const { ranges, rangesDone } = await derivationProgress(
-      this.parts.database.statements,
-      this.derivation,
-      this.chains,
-    );
-    return ranges === rangesDone;
   }
 
   /** Shows now and then how far it is; what can't be read then is shown the next time. */

@@ -52,7 +52,7 @@ const columnNames = ({ columns }: Derivation) =>
 const itsOwn = (derivation: Derivation): RawBuilder<unknown> =>
   sql`event = ${derivation.event.name} and columns = ${columnNames(derivation)}`;
 
-/** Whether an earlier run over some of the chains has left ranges. */
+/** Whether there are ranges of some chains that are not done: of this run, or left by an earlier one. */
 export async function isUnfinished(
   executor: SqlExecutor,
   derivation: Derivation,

@@ -149,7 +149,10 @@ function onePerPage(rows: readonly DerivedRow[]): DerivedRow[][] {
   });
 }
 
-/** One statement, and so one transaction: the rows, and that they are filled. */
+/**
+ * One statement, and so one transaction: the rows, and that they are filled. They are found by the index of blocks, in whose order they
+ * lie; `is not distinct from`, which takes no index, keeps the planner from the key's, where each hash is at another place.
+ */
 async function fillPart(
   executor: SqlExecutor,
   derivation: Derivation,

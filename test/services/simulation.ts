@@ -29,8 +29,20 @@ export interface SimulationOptions extends Pick<ChainOptions, 'seed' | 'head'> {
   readonly rabbitmqUrl?: string;
 }
 
-/** A further chain that is being mined, and its RPC. */
-type OtherChain = Pick<Simulation, 'chain' | 'rpc' | 'miner'>;
+/** A chain that is being mined, and its RPC without faults. */
+export type MinedChain = Pick<Simulation, 'chain' | 'rpc' | 'miner'>;
+
+/** Starts a simulated chain and its RPC; who started it stops `miner` and `rpc`. */
+export async function startMinedChain(
+  options: ChainOptions,
+  provider?: ProviderOptions,
+): Promise<MinedChain> {
+  const chain = SimulatedChain.create(options);
+  const rpc = await startSimulatedRpc(chain, provider);
+  const miner = new Miner(chain);
+  miner.start();
+  return { chain, rpc, miner };
+}
 
 /** A simulated chain that is being mined, its RPC without faults, and the system over a database of its own. */
 export class Simulation {
@@ -43,24 +55,18 @@ export class Simulation {
   ) {}
 
   /** Further chains in the same system. */
-  private readonly others: OtherChain[] = [];
+  private readonly others: MinedChain[] = [];
 
   static async start(options: SimulationOptions): Promise<Simulation> {
     const { seed, head, postgresUrl = inject('postgresUrl'), rabbitmqUrl = inject('rabbitmqUrl') } = options;
-    const chain = SimulatedChain.create({
-      chainId: CHAIN_ID,
-      blockTimeMs: 200,
-      seed,
-      head,
-      ...options.chain,
-    });
-    const rpc = await startSimulatedRpc(chain, options.provider);
     const { faults = [], provider } = options;
+    const { chain, rpc, miner } = await startMinedChain(
+      { chainId: CHAIN_ID, blockTimeMs: 200, seed, head, ...options.chain },
+      provider,
+    );
     const endpoints = await Promise.all(
       faults.map((one) => startDevchainServer({ chain, faults: one, ...provider })),
     );
-    const miner = new Miner(chain);
-    miner.start();
     const system = await System.create(postgresUrl, rabbitmqUrl, {
       CHAIN_ID: String(CHAIN_ID),
       RPC_URLS: (endpoints.length ? endpoints : [rpc]).map(({ url }) => url).join(','),
@@ -74,12 +80,14 @@ export class Simulation {
   }
 
   /** Another chain that is being mined, followed by a fetcher of its own. */
-  async followOther(chainId: number, head: number): Promise<OtherChain> {
-    const chain = SimulatedChain.create({ chainId, seed: 'other', head, blockTimeMs: 300 });
-    const other = { chain, rpc: await startSimulatedRpc(chain), miner: new Miner(chain) };
+  async followOther(
+    chainId: number,
+    head: number,
+    { provider, env }: Pick<SimulationOptions, 'provider' | 'env'> = {},
+  ): Promise<MinedChain> {
+    const other = await startMinedChain({ chainId, seed: 'other', head, blockTimeMs: 300 }, provider);
     this.others.push(other);
-    other.miner.start();
-    await this.system.start('fetcher', { CHAIN_ID: String(chainId), RPC_URLS: other.rpc.url });
+    await this.system.start('fetcher', { CHAIN_ID: String(chainId), RPC_URLS: other.rpc.url, ...env });
     return other;
   }
 
