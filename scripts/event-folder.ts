@@ -74,13 +74,16 @@ ${columns.map(({ text: line }) => `    ${line}\n`).join('')}  },
   };
 }
 
+/** Names that the registry or an event's folder has itself, and a word of modules. */
+const TAKEN = ['events', 'registered', 'byName', 'eventByName', 'defineEvent', 'await'];
+
 /** Name of the exported definition, which the registry and a statement of TypeScript can take. */
 function variableOf(name: string): string {
   const variable = `${name[0]!.toLowerCase()}${name.slice(1)}`;
   try {
-    // a word of the language is no name of a parameter, nor are strict mode's; the others are the registry's own
+    // a word of the language is no name of a parameter, nor are strict mode's; the others are names in the files that hold this one
     new Function(variable, '"use strict"');
-    if (!['events', 'registered', 'await', 'eventByName'].includes(variable)) return variable;
+    if (!TAKEN.includes(variable)) return variable;
   } catch {}
   return `${variable}Event`;
 }

@@ -52,6 +52,8 @@ test.each([
   ['Delete', 'deleteEvent'],
   ['Registered', 'registeredEvent'],
   ['Events', 'eventsEvent'],
+  ['ByName', 'byNameEvent'],
+  ['DefineEvent', 'defineEventEvent'],
   ['Ping', 'ping'],
 ])('%s, whose name could be a word of TypeScript or the registry, is exported as %s', (name, variable) => {
   const folder = folderOfEvent('event Ping(uint256 value)', name);
