@@ -1,7 +1,9 @@
+import { id } from 'ethers';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { conditionOf } from '#apps/api/reads/chain-condition.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
+import { repairRange } from '#libs/database/repair-range.js';
 import { takeBackFinality } from '#libs/database/take-back-finality.js';
 import { forgetVerified, recordedFinality, rememberVerified } from '#libs/database/verified.js';
 import { ADDRESS, block, CHAIN_ID, hashOf, LedgerFixture, rowName } from './services/ledger-fixture.js';
@@ -58,6 +60,20 @@ test.each(['amount = amount + 1', "bridge = 'other'", "data = data || '\\x00'", 
     expect((await ledger.rows()).filter((row) => row.includes(' r1'))).toEqual([rowName('t5', 5, 'a', 1)]);
   },
 );
+
+test('a row that was seen in a wrong place, and is back in its own by the time of the repair, is not marked removed', async () => {
+  await begin();
+  await ledger.history(6, 6, [block(6, 'a', [{ tx: 't6' }])]);
+  await query(ledger.url, 'update socket_bridge_event set block_number = 8 where block_number in (5, 6)');
+  const extra = [5, 6].map((n) => {
+    return { event: source.event, txHash: id(`t${n}`), logIndex: 0, blockHash: hashOf(n, 'a') };
+  });
+  await ledger.history(5, 5, [block(5, 'a', [{ tx: 't5' }])]);
+  const repair = { chainId: CHAIN_ID, sources: [source], from: 7, to: 9, extra };
+  expect(await repairRange(ledger.database, repair)).toMatchObject({ removed: 1 });
+  const low = (await ledger.rows()).slice(0, 2);
+  expect(low).toEqual([rowName('t5', 5, 'a', 1), rowName('t6', 6, 'a', 1, true).replace('@6', '@8')]);
+});
 
 test('taking finality back drops what lies above it in one commit that subscribers can follow', async () => {
   await begin();

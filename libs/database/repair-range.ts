@@ -17,7 +17,7 @@ export interface RangeToRepair {
   readonly sources: readonly StatedSource[];
   readonly from: number;
   readonly to: number;
-  /** Rows that are not in the chain. */
+  /** Rows in these blocks that are not in the chain. One that was stored elsewhere since it was seen stays. */
   readonly extra: readonly (StoredKey & { readonly event: string })[];
 }
 
@@ -36,7 +36,7 @@ export function repairRange(
     await lockLane(tx, chainId);
     const final = await finalizedBlock(tx, chainId);
     if (final === null || final < to) return null;
-    const entries = extra.length ? await removeExtra(tx, chainId, extra) : [];
+    const entries = extra.length ? await removeExtra(tx, repair) : [];
     await sql`select id from source where chain_id = ${chainId} order by id for update`.execute(tx);
     await dropCoverage(tx, chainId, [[from, to + 1]], sources);
     await markRetraction(tx, chainId);
@@ -60,8 +60,7 @@ export async function markRetraction(tx: SqlExecutor, chainId: number): Promise<
 
 async function removeExtra(
   tx: SqlExecutor,
-  chainId: number,
-  extra: RangeToRepair['extra'],
+  { chainId, from, to, extra }: RangeToRepair,
 ): Promise<(CommitEntry & { kind: 'write' })[]> {
   const writeId = await nextWriteId(tx);
   const entries: (CommitEntry & { kind: 'write' })[] = [];
@@ -72,7 +71,9 @@ async function removeExtra(
     let rowsRemoved = 0;
     for (let i = 0; i < rows.length; i += ROWS_PER_STATEMENT) {
       const some = ofKeys(rows.slice(i, i + ROWS_PER_STATEMENT));
-      rowsRemoved += await removeRows(tx, event, chainId, some, writeId);
+      // else nothing would bring back a row that a store has put into its own block meanwhile
+      const here = sql`${some} and t.block_number between ${from} and ${to}`;
+      rowsRemoved += await removeRows(tx, event, chainId, here, writeId);
     }
     if (rowsRemoved)
       entries.push({ kind: 'write', chainId, event: name, writeId, rowsAdded: 0, rowsRemoved });

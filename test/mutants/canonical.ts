@@ -31,6 +31,18 @@ export const canonical: InvariantMutants = {
       killers: [by('news-rules', 'a repeated statement and one that follows a lost one take no effect')],
     },
     {
+      name: 'a repair removes rows that have been put right since they were seen',
+      file: 'libs/database/repair-range.ts',
+      search: '${some} and t.block_number between ${from} and ${to}',
+      replace: '${some} and ${to} >= ${from}',
+      killers: [
+        by(
+          'history-repairs',
+          'a row that was seen in a wrong place, and is back in its own by the time of the repair, is not marked removed',
+        ),
+      ],
+    },
+    {
       name: "takes back only the stated sources' coverage",
       file: 'libs/database/coverage.ts',
       search: 'dropCoverage(tx, change.chainId, change.dropped);',
