@@ -184,6 +184,19 @@ test('verified is what joins the verified part from the start block, is covered,
   expect(await verified()).toBe('-1');
 });
 
+test('what leaves coverage makes nothing verified that was not', async () => {
+  const term = await begin();
+  const verified = () => one('select coalesce(verified_block, -1) from source');
+  await ledger.apply(term, 2, { above: 12, blocks: [block(13, 'a')] });
+  await ledger.apply(term, 3, { above: 12, blocks: [block(13, 'b', [], 'a')] });
+  expect(await ledger.coverage()).toBe('{[1,14)}');
+  expect(await verified()).toBe('-1');
+  await repairRange(ledger.database, { chainId: CHAIN_ID, sources: [source], from: 7, to: 9, extra: [] });
+  expect(await verified()).toBe('-1');
+  await takeBack();
+  expect(await verified()).toBe('-1');
+});
+
 test.each([
   [
     'a leader that is gone',

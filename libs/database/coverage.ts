@@ -64,7 +64,7 @@ export async function dropCoverage(
   await sql`
     update source s set coverage = coverage - ${multirangeLiteral(dropped)}::int8multirange,
       verified_block = case when verified_block < ${lowest} then verified_block
-        when ${lowest} > start_block then ${lowest}::bigint - 1 end
+        when verified_block is not null and ${lowest} > start_block then ${lowest}::bigint - 1 end
     where s.chain_id = ${chainId} ${which}`.execute(tx);
 }
 
