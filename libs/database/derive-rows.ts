@@ -150,8 +150,9 @@ function onePerPage(rows: readonly DerivedRow[]): DerivedRow[][] {
 }
 
 /**
- * One statement, and so one transaction: the rows, and that they are filled. They are found by their places in the table, which takes no
- * index; a place that another row has taken since is known by its key, and a row that was touched isn't found or has another write.
+ * One statement, and so one transaction: the rows, and that they are filled. They are found by the index of blocks, in whose order they
+ * lie; `is not distinct from`, which takes no index, keeps the planner from the key's, where each hash is at another place. Not by
+ * `ctid`, which takes no index at all: only what comes through an index clears a page of dead versions (60 % HOT updates instead of 92 %).
  */
 async function fillPart(
   executor: SqlExecutor,
@@ -164,16 +165,16 @@ async function fillPart(
     (c) => sql`${part.map(({ values }) => toSql(c.kind, values[c.property]!))}::text[]`,
   );
   const names = columns.map((c) => sql.ref(c.name));
-  const each = (value: (row: RowToDerive) => string | number) => part.map(({ row }) => value(row));
+  const ofKey = (n: 0 | 1 | 2) => part.map(({ row }) => row.key[n]);
   const cast = (c: Column) => sql`u.${sql.ref(c.name)}::${sql.raw(columnKinds[c.kind].sqlType)}`;
   const { rows } = await sql<{ filled: string }>`
     with filled as (
       update ${sql.table(event.table)} t set ${list(columns.map((c) => sql`${sql.ref(c.name)} = ${cast(c)}`))}
-      from unnest(${each((row) => row.version)}::text[]::tid[], ${each((row) => `\\x${row.txHash.slice(2)}`)}::text[]::bytea[],
-        ${each((row) => row.logIndex)}::integer[], ${each((row) => row.writeId)}::bigint[], ${list(arrays)})
-        as u(version, tx_hash, log_index, write_id, ${list(names)})
-      where t.ctid = u.version and t.chain_id = ${range.chainId} and t.tx_hash = u.tx_hash and t.log_index = u.log_index
-        and t.write_id = u.write_id
+      from unnest(${ofKey(0)}::bigint[], ${ofKey(1)}::bigint[], ${ofKey(2)}::bigint[],
+        ${part.map(({ row }) => `\\x${row.txHash.slice(2)}`)}::text[]::bytea[], ${part.map(({ row }) => row.writeId)}::bigint[], ${list(arrays)})
+        as u(block_number, tx_index, log_index, tx_hash, write_id, ${list(names)})
+      where t.chain_id = ${range.chainId} and t.block_number = u.block_number and t.tx_index = u.tx_index and t.log_index = u.log_index
+        and t.tx_hash is not distinct from u.tx_hash and t.write_id is not distinct from u.write_id
         and (${list(columns.map((c) => sql`t.${sql.ref(c.name)}`))}) is distinct from (${list(columns.map(cast))})
       returning 1),
     noted as (${filledNote(derivation, range, sql`(select count(*) from filled)`)})
