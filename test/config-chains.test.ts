@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { demoChain } from '#apps/local/demo-chain.js';
 import { chainCommandConfig, fetcherConfig, localConfig } from '#libs/config/config.js';
 import { eventSyntax } from '#libs/events/event-syntax.js';
 
@@ -132,9 +133,7 @@ describe('CHAIN_ID', () => {
 });
 
 test('everything in one process follows several chains, too', () => {
-  const chains = localConfig({ CHAINS: '1,10', BATCH_SIZE_10: '7' }, eventSyntax, [
-    { address: A, event: null },
-  ]).chains;
+  const chains = localConfig({ CHAINS: '1,10', BATCH_SIZE_10: '7' }, eventSyntax, demoChain).chains;
   expect(chains.map(({ chainId, batchSize }) => [chainId, batchSize])).toEqual([
     [1, 2_000],
     [10, 7],

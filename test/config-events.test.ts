@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { demoChain } from '#apps/local/demo-chain.js';
 import { fetcherConfig, localConfig } from '#libs/config/config.js';
 import { eventSyntax } from '#libs/events/event-syntax.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
@@ -108,6 +109,11 @@ describe('EVENTS', () => {
       /^EVENTS: Mine can't be a name of .*: the registry has it as SocketBridge/,
     ],
     ['two names for one event', `One = ${PING}; Two = ${PING}`, /^EVENTS: One and Two are one event/],
+    [
+      'two names for an argument',
+      'event Ping(uint256 a); event Ping(uint256 b)',
+      /^EVENTS: "event Ping\(uint256 a\)" and "event Ping\(uint256 b\)" are one event with two names of an argument/,
+    ],
     [
       'one name for two events',
       `One = ${PING}; One = event Pong()`,
@@ -235,7 +241,7 @@ test('what is followed of the simulated chain can be said, too: its contracts an
     { address: B, event: 'RequestExtracted' },
   ];
   const demo = (env: Record<string, string>) =>
-    localConfig(env, eventSyntax, contracts).demoSources.map(
+    localConfig(env, eventSyntax, { ...demoChain, contracts }).ownChain!.sources.map(
       ({ address, event }) => `${event.name}@${address}`,
     );
   expect(demo({})).toEqual(eventSyntax.known.map((name) => `${name}@${name === 'RequestExtracted' ? B : A}`));
@@ -244,5 +250,5 @@ test('what is followed of the simulated chain can be said, too: its contracts an
   expect(demo({ EVENTS: 'SocketBridge' })).toEqual([`SocketBridge@${A}`]);
   expect(demo({ EVENTS: 'RequestExtracted' })).toEqual([`RequestExtracted@${B}`]);
   expect(demo({ EVENTS: `RequestExtracted; ${PING}` })).toEqual([`RequestExtracted@${B}`, `Ping@${A}`]);
-  expect(localConfig({ CHAIN_ID: '1' }, eventSyntax, contracts).demoSources).toEqual([]);
+  expect(localConfig({ CHAIN_ID: '1' }, eventSyntax, demoChain).ownChain).toBeNull();
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { demoChain } from '#apps/local/demo-chain.js';
 import { chains } from '#libs/config/chains.js';
 import { apiConfig, fetcherConfig, localConfig } from '#libs/config/config.js';
 import { eventSyntax } from '#libs/events/event-syntax.js';
@@ -85,11 +86,31 @@ describe('defaults', () => {
   });
 
   test('everything in one process needs no setting, and follows the simulated chain', () => {
-    expect(localConfig({}, eventSyntax, [{ address: `0x${'ab'.repeat(20)}`, event: null }])).toMatchObject({
+    expect(localConfig({}, eventSyntax, demoChain)).toMatchObject({
       databaseUrl: null,
       rabbitmqUrl: null,
       chains: [],
+      ownChain: {
+        chainId: 1337,
+        startBlock: 1,
+        batchSize: 2_000,
+        pollingIntervalMs: 500,
+        confirmations: null,
+      },
     });
+  });
+
+  test('the simulated chain is followed as its settings say, and bad ones are refused', () => {
+    const env = { BATCH_SIZE: '7', START_BLOCK_1337: 'latest', CONFIRMATIONS: '3', RPC_MAX_RPS: '9' };
+    expect(localConfig(env, eventSyntax, demoChain).ownChain).toMatchObject({
+      batchSize: 7,
+      startBlock: 'latest',
+      confirmations: 3,
+      rpcMaxRps: 9,
+    });
+    expect(() => localConfig({ BATCH_SIZE: '0' }, eventSyntax, demoChain)).toThrow(
+      /BATCH_SIZE: must be a whole number from 1/,
+    );
   });
 });
 

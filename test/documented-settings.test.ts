@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { demoChain } from '#apps/local/demo-chain.js';
 import { fetcherConfig, localConfig } from '#libs/config/config.js';
 import { eventSyntax } from '#libs/events/event-syntax.js';
 
@@ -37,7 +38,7 @@ test('the pages about chains and what is followed show commands', () => {
 test.each(commands)('$page: $command is accepted, and follows the chains that it names', ({ command }) => {
   const env = environmentOf(command);
   const { chains } = command.endsWith('npm start')
-    ? localConfig(env, eventSyntax, [{ address: `0x${'00'.repeat(20)}`, event: null }])
+    ? localConfig(env, eventSyntax, demoChain)
     : fetcherConfig({ ...services, ...env }, eventSyntax);
   expect(chains.map(({ chainId }) => chainId).join()).toBe(env.CHAINS ?? env.CHAIN_ID);
   for (const { sources } of chains) expect(sources.length).toBeGreaterThan(0);

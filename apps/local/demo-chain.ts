@@ -4,23 +4,28 @@ import { Miner } from '#apps/devchain/miner.js';
 import { startDevchainServer } from '#apps/devchain/server.js';
 import { SOCKET_GATEWAY } from '#apps/devchain/socket-gateway.js';
 import { openChain, StateFile } from '#apps/devchain/state-file.js';
-import { type ChainConfig, defaultStallPatience } from '#libs/config/chain-config.js';
-import type { ConfiguredSource, Contract } from '#libs/config/chain-sources.js';
+import type { ChainConfig, OwnChain } from '#libs/config/chain-config.js';
 import { requestExtracted } from '#libs/events/request-extracted/event.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 
-const CHAIN_ID = 1337;
-/** Whose events it emits: SocketGateway's, and those of BungeeGateway. */
-export const demoContracts: readonly Contract[] = [
-  { address: SOCKET_GATEWAY, event: null },
-  { address: BUNGEE_GATEWAY, event: requestExtracted.name },
-];
+/** Emits SocketGateway's events, and those of BungeeGateway. */
+export const demoChain: OwnChain = {
+  id: 1337,
+  name: 'Simulated chain',
+  contracts: [
+    { address: SOCKET_GATEWAY, event: null },
+    { address: BUNGEE_GATEWAY, event: requestExtracted.name },
+  ],
+  startBlock: 1,
+  blockTimeMs: 1_000,
+  confirmations: 20,
+  bloomProvesAbsence: true,
+};
+
 /** Blocks that are there when the demo starts for the first time: some seconds of history to watch. */
 const HISTORY = 20_000;
-const BLOCK_TIME_MS = 1_000;
 /** Mean blocks between reorgs: about one a minute. */
 const REORG_EVERY = 60;
-const FINALITY_DEPTH = 20;
 
 /** A running simulated chain, and how to follow it. */
 export interface DemoChain {
@@ -31,16 +36,16 @@ export interface DemoChain {
 /** Starts the simulated chain of the demo; a restart continues the same chain, since the monitor has stored its final blocks. */
 export async function startDemoChain(
   dataDirectory: string,
-  sources: readonly ConfiguredSource[],
+  config: ChainConfig,
   logger: Logger,
 ): Promise<DemoChain> {
   const stateFile = join(dataDirectory, 'devchain.json');
   const chain = await openChain(stateFile, {
     seed: 'demo',
-    chainId: CHAIN_ID,
+    chainId: demoChain.id,
     head: HISTORY,
-    blockTimeMs: BLOCK_TIME_MS,
-    finalityDepth: FINALITY_DEPTH,
+    blockTimeMs: demoChain.blockTimeMs,
+    finalityDepth: demoChain.confirmations,
   });
   const file = new StateFile(chain, stateFile, logger);
   const server = await startDevchainServer({ chain });
@@ -48,20 +53,7 @@ export async function startDemoChain(
   const miner = new Miner(chain, { reorgEvery: REORG_EVERY });
   miner.start();
   return {
-    config: {
-      chainId: CHAIN_ID,
-      chainName: 'Simulated chain',
-      rpcUrls: [server.url, server.wsUrl],
-      sources,
-      startBlock: 1,
-      rpcMaxRps: null,
-      batchSize: 1_000,
-      pollingIntervalMs: BLOCK_TIME_MS / 2,
-      confirmations: null,
-      fallbackConfirmations: FINALITY_DEPTH,
-      bloomProvesAbsence: true,
-      ...defaultStallPatience,
-    },
+    config: { ...config, rpcUrls: [server.url, server.wsUrl] },
     async close() {
       miner.stop();
       await server.close();

@@ -17,12 +17,12 @@ import { HealthServer } from '#libs/telemetry/health-server.js';
 import { createLogger } from '#libs/telemetry/logger.js';
 import { ProgressLine } from '#libs/telemetry/progress-line.js';
 import { runProcess, untilStopped } from '#libs/telemetry/run-process.js';
-import { demoContracts, startDemoChain } from './demo-chain.js';
+import { demoChain, startDemoChain } from './demo-chain.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { showStatus } from './status-line.js';
 
 await runProcess(async (stop) => {
-  const config = localConfig(process.env, eventSyntax, demoContracts);
+  const config = localConfig(process.env, eventSyntax, demoChain);
   const logger = createLogger('event-monitor', config.logLevel);
   const dataDirectory = resolve(config.dataDirectory);
   mkdirSync(dataDirectory, { recursive: true });
@@ -42,7 +42,7 @@ await runProcess(async (stop) => {
         signal: stop,
       })
     : createInProcessBroker({ logger });
-  const demo = config.chains.length ? null : await startDemoChain(dataDirectory, config.demoSources, logger);
+  const demo = config.ownChain && (await startDemoChain(dataDirectory, config.ownChain, logger));
   const chains = (demo ? [demo.config] : config.chains).map((chain) => chainToFollow(chain, logger));
   const worker = await Worker.start({ database, broker, logger });
   const stopRetaining = retainFeed({ database, logger }, config.feedRetentionDays);

@@ -1,5 +1,11 @@
 import type { ChainDefinition } from './chain-definition.js';
-import { type ConfiguredSource, type Contract, type EventSyntax, readSources } from './chain-sources.js';
+import {
+  type ConfiguredSource,
+  type Contract,
+  type EventSyntax,
+  readSources,
+  type SourceDefaults,
+} from './chain-sources.js';
 import { chainById } from './chains.js';
 import * as settings from './settings.js';
 import type { EnvReader } from './variables.js';
@@ -40,11 +46,16 @@ export interface ChainConfig {
   readonly finalityStalledAfterMs: number;
 }
 
-/** What holds where the environment says nothing, for a chain that isn't configured by it. */
-export const defaultStallPatience = {
-  stalledAfterMs: DEFAULT_STALLED_AFTER_SECONDS * 1_000,
-  finalityStalledAfterMs: DEFAULT_FINALITY_STALLED_AFTER_SECONDS * 1_000,
-};
+/** What of a chain holds where the environment says nothing. */
+type ChainDefaults = Pick<
+  ChainDefinition,
+  'id' | 'name' | 'rpcUrls' | 'startBlock' | 'blockTimeMs' | 'confirmations' | 'bloomProvesAbsence'
+>;
+
+/** A chain that the process brings along, and follows where the environment names none. */
+export interface OwnChain extends Omit<ChainDefaults, 'rpcUrls'> {
+  readonly contracts: readonly Contract[];
+}
 
 export const readStalledAfterMs = (env: EnvReader): number =>
   env.withDefault(settings.stalledAfter, DEFAULT_STALLED_AFTER_SECONDS) * 1_000;
@@ -65,14 +76,16 @@ export function readChains(env: EnvReader, syntax: EventSyntax): readonly ChainC
   return configs;
 }
 
-/** What is followed of the simulated chain: every event of the registry where EVENTS says nothing. @param contracts of the chain. */
-export function readDemoSources(
-  env: EnvReader,
-  syntax: EventSyntax,
-  contracts: readonly Contract[],
-): readonly ConfiguredSource[] {
-  const chain = env.ofChain({ id: undefined, alone: true });
-  return readSources(chain, syntax, { contracts, events: syntax.known });
+/** Reads how the process's own chain is followed: every event of the registry where EVENTS says nothing. It has no endpoint yet. */
+export function readOwnChain(env: EnvReader, syntax: EventSyntax, own: OwnChain): ChainConfig {
+  const defaults = { contracts: own.contracts, events: syntax.known };
+  return readSettings(
+    env.ofChain({ id: own.id, alone: true }),
+    own.id,
+    syntax,
+    { ...own, rpcUrls: [] },
+    defaults,
+  );
 }
 
 /** The chains of CHAINS, else that of CHAIN_ID; `[undefined]` where they are missing or bad. */
@@ -95,12 +108,22 @@ function readChain(env: EnvReader, id: number | undefined, syntax: EventSyntax):
   const known: ChainDefinition | undefined = id === undefined ? undefined : chainById(id);
   const contract = id === undefined ? NO_CONTRACT : known?.contract;
   const contracts = contract === undefined ? undefined : [{ address: contract, event: null }];
+  return readSettings(env, id, syntax, known, { contracts, events: DEFAULT_EVENTS });
+}
+
+function readSettings(
+  env: EnvReader,
+  id: number | undefined,
+  syntax: EventSyntax,
+  known: Omit<ChainDefaults, 'id'> | undefined,
+  followed: SourceDefaults,
+): ChainConfig {
   return {
     chainId: id as number,
     chainName: env.withDefault(settings.chainName, known?.name ?? `Chain ${id}`),
     rpcUrls: unique(env.required(settings.rpcUrls, id === undefined ? [] : known?.rpcUrls)),
     // where the chain isn't known a contract isn't missed
-    sources: readSources(env, syntax, { contracts, events: DEFAULT_EVENTS }),
+    sources: readSources(env, syntax, followed),
     startBlock: env.required(settings.startBlock, id === undefined ? 0 : known?.startBlock),
     rpcMaxRps: env.optional(settings.rpcMaxRps) ?? null,
     batchSize: env.withDefault(settings.batchSize, DEFAULT_BATCH_SIZE),

@@ -35,7 +35,7 @@ export interface Contract {
 }
 
 /** What is followed where the environment doesn't say. */
-interface SourceDefaults {
+export interface SourceDefaults {
   /** Of these, those that an event is followed of. Undefined: it must say. */
   readonly contracts: readonly Contract[] | undefined;
   /** As in EVENTS. */
@@ -204,13 +204,17 @@ function partsOf(text: string, separator: RegExp): string[] {
   return parts.map((part) => part.trim()).filter(Boolean);
 }
 
-/** Each event once. @throws Error when one event has two names, or two events have one that EVENTS gives. */
+/** Each event once. @throws Error when one event, or an argument of it, has two names, or two events have one that EVENTS gives. */
 function unique(events: readonly ConfiguredEvent[]): ConfiguredEvent[] {
   const kept: ConfiguredEvent[] = [];
   for (const event of events) {
     const same = kept.find((one) => one.identity === event.identity);
     if (same && same.name !== event.name)
       throw new Error(`${same.name} and ${event.name} are one event, ${event.identity}: leave one out`);
+    if (same && same.fragment !== event.fragment)
+      throw new Error(
+        `"${same.fragment}" and "${event.fragment}" are one event with two names of an argument: leave one out`,
+      );
     const namesake = kept.find((one) => one.name === event.name && (one.isNamed || event.isNamed));
     if (namesake && !same)
       throw new Error(

@@ -3,12 +3,13 @@ import {
   type ChainConfig,
   DEFAULT_BATCH_SIZE,
   isChainSet,
+  type OwnChain,
   readChains,
-  readDemoSources,
+  readOwnChain,
   readStalledAfterMs,
   unique,
 } from './chain-config.js';
-import type { Contract, EventSyntax } from './chain-sources.js';
+import type { EventSyntax } from './chain-sources.js';
 import { chainById } from './chains.js';
 import * as settings from './settings.js';
 import { EnvReader, type ReadVariable, variablesReadBy } from './variables.js';
@@ -97,7 +98,7 @@ const readFetcher = (env: EnvReader, syntax: EventSyntax): FetcherConfig => ({
   ...readService(env),
   ...readHealth(env),
 });
-const readLocal = (env: EnvReader, syntax: EventSyntax, demo: readonly Contract[] | null) => ({
+const readLocal = (env: EnvReader, syntax: EventSyntax, own: OwnChain | null) => ({
   ...readApi(env),
   databaseUrl: env.optional({ ...settings.databaseUrl, unset: 'its own Postgres' }) ?? null,
   rabbitmqUrl: env.optional({ ...settings.rabbitmqUrl, unset: 'queues in the process' }) ?? null,
@@ -106,9 +107,9 @@ const readLocal = (env: EnvReader, syntax: EventSyntax, demo: readonly Contract[
   feedRetentionDays: readFeedRetention(env),
   logLevel: env.withDefault(settings.logLevel, 'warn' as const),
   stalledAfterMs: readStalledAfterMs(env),
-  /** None: the simulated one. */
-  chains: demo === null ? readChains(env, syntax) : [],
-  demoSources: demo === null ? [] : readDemoSources(env, syntax, demo),
+  chains: own === null ? readChains(env, syntax) : [],
+  /** Followed instead, once it has endpoints. */
+  ownChain: own === null ? null : readOwnChain(env, syntax, own),
 });
 
 /** What a command logs on stderr beside what it says on stdout. */
@@ -191,11 +192,11 @@ export function fetcherConfig(env: Env, syntax: EventSyntax): FetcherConfig {
 
 /**
  * Settings of everything in one process; without CHAIN_ID, CHAINS and RPC_URLS it follows the simulated chain.
- * @param syntax how events are written. @param demo contracts of the simulated chain. @throws ConfigError
+ * @param syntax how events are written. @param own the chain that it brings along. @throws ConfigError
  */
-export function localConfig(env: Env, syntax: EventSyntax, demo: readonly Contract[]) {
+export function localConfig(env: Env, syntax: EventSyntax, own: OwnChain) {
   const reader = new EnvReader(env);
-  return reader.finish(readLocal(reader, syntax, isChainSet(env) ? null : demo));
+  return reader.finish(readLocal(reader, syntax, isChainSet(env) ? null : own));
 }
 
 /** The variables that a process reads, in order, for docs/configuration.md. */
