@@ -22,8 +22,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     // two cores: more files at once only make each other slower
     maxWorkers: 2,
-    // tests of many processes wait for each other on a busy machine: once more, and the report shows that it was needed
-    retry: 1,
     projects: [
       {
         extends: true,

@@ -160,8 +160,8 @@ export const canonical: InvariantMutants = {
     {
       name: 'takes over from a leader whose lease runs',
       file: 'libs/database/ledger.ts',
-      search: 'if (claim.ownTerm !== undefined ? !own : !free) return null;',
-      replace: 'if (claim.ownTerm !== undefined && !own) return null;',
+      search: 'const free = lane.free ||',
+      replace: 'const free = lane.term !== undefined ||',
       killers: [oneLeads],
     },
     {
