@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
 import { BUNGEE_GATEWAY, NFT } from '#apps/devchain/further-contracts.js';
 import { knownEvents, withoutTable } from './independent-events.js';
+import { runBuilt } from './services/command.js';
 import { query } from './services/query.js';
-import { GATEWAY, Simulation } from './services/simulation.js';
+import { CHAIN_ID, GATEWAY, Simulation } from './services/simulation.js';
 
 const USDC = '0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48';
 const USDT = '0xdac17f958d2ee523a2206206994597c13d831ec7';
@@ -67,4 +68,9 @@ test('all events of several contracts together, with and without a folder, throu
     total((await query<{ n: number }>(system.databaseUrl, removed.join(' union all '))).map(({ n }) => n)),
   ).toBeGreaterThan(0);
   expect(await query(system.databaseUrl, 'select * from undecodable_log')).toEqual([]);
+  const env = { DATABASE_URL: system.databaseUrl, RPC_URLS: simulation.rpc.url };
+  expect(await runBuilt('verify', ['--chain', String(CHAIN_ID)], env)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(' 0 missing, 0 extra, 0 different'),
+  });
 }, 400_000);

@@ -4,7 +4,7 @@ import { ask } from './services/graphql.js';
 import { query } from './services/query.js';
 import { byMethod, RecordedRpc } from './services/recorded-rpc.js';
 import { startSimulatedRpc } from './services/simulated-rpc.js';
-import { CHAIN_ID, Simulation } from './services/simulation.js';
+import { CHAIN_ID, GATEWAY, Simulation } from './services/simulation.js';
 import { Subscriber } from './services/subscriber.js';
 import { until } from './services/until.js';
 
@@ -14,9 +14,9 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-/** A stored chain that grows no more, with its fetcher and worker running. */
-async function storedChain(seed: string): Promise<Simulation> {
-  const simulation = await Simulation.start({ seed, head: 1_500 });
+/** A stored chain that grows no more, with its fetcher and worker running. @param env which events of it are followed. */
+async function storedChain(seed: string, env: Record<string, string> = {}): Promise<Simulation> {
+  const simulation = await Simulation.start({ seed, head: 1_500, env });
   closing.push(() => simulation.stop());
   await Promise.all([simulation.system.start('worker'), simulation.system.start('fetcher')]);
   await simulation.expectTableEqualsChain();
@@ -169,6 +169,39 @@ test('--repair beside running processes makes missing, extra and different rows 
   });
   expect((await verify(simulation)).code).toBe(0);
 }, 180_000);
+
+test('events without a folder are compared in their arguments, and repaired', async () => {
+  const usdc = '0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48';
+  const simulation = await storedChain('no folder', {
+    EVENTS:
+      'SocketBridge; event Transfer(address indexed from, address indexed to, uint256 value); event Never(string[] a)',
+    CONTRACT_ADDRESSES: `${GATEWAY}, Transfer@${usdc}, Never@${usdc}`,
+  });
+  expect(await verify(simulation)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(' 0 missing, 0 extra, 0 different'),
+  });
+  const before = await sql(simulation, 'select * from contract_event order by tx_hash, log_index');
+  expect(before.length).toBeGreaterThan(100);
+  await sql(
+    simulation,
+    `update contract_event set args = args || '{"value": "1"}' where (tx_hash, log_index) =
+       (select tx_hash, log_index from contract_event order by block_number, log_index offset 7 limit 1)`,
+  );
+  const found = await verify(simulation);
+  expect(found.code).toBe(1);
+  expect(found.stdout).toMatch(/ 0 missing, 0 extra, 1 different/);
+  expect(found.stdout).toMatch(
+    /^different .* Transfer of 0xa0b8\w+: args\.value is "1", the chain says "\d+"$/m,
+  );
+  expect(await verify(simulation, '--repair')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('stored again, and equal to the chain'),
+  });
+  const after = await sql(simulation, 'select * from contract_event order by tx_hash, log_index');
+  const told = (rows: Record<string, unknown>[]) => rows.map(({ write_id, revision, ...row }) => row);
+  expect(told(after)).toEqual(told(before));
+}, 120_000);
 
 /** An RPC of the chain that conceals a log, by range and by block hash; another log of its block explains the bloom. */
 async function lyingRpc({ chain, system }: Simulation): Promise<RecordedRpc> {

@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { StatedSource } from '#libs/broker/messages.js';
-import { toSql } from '#libs/events/column.js';
+import { type Column, type ColumnValue, type NestedValue, toSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import { type ChainLog, logKey } from '#libs/events/log.js';
 import { finalizedBlock } from './apply-news.js';
@@ -8,8 +8,8 @@ import type { Row } from './condition.js';
 import type { Database, SqlExecutor } from './database.js';
 import { decodeLogs } from './decode-logs.js';
 import { type BlockRanges, multirangeLiteral } from './entities/multirange-type.js';
-import { columnValue, type EventRow, storedColumns } from './event-rows.js';
-import { type RowKey, rowKey, rowsWhere } from './feed-log.js';
+import { columnValue, type EventRow, ofEvent, storedColumns } from './event-rows.js';
+import { type RowKey, rowKey, rowsInOrder } from './feed-log.js';
 import { notKept } from './kept-logs.js';
 
 /** Rows read at a time. */
@@ -116,7 +116,7 @@ async function* storedRows(tx: SqlExecutor, range: SourceRange): AsyncGenerator<
   const condition = sql`t.chain_id = ${chainId} and t.block_number between ${from} and ${to} and not t.removed
     and t.address = ${`\\x${source.address.slice(2)}`}::text::bytea`;
   for (let after: RowKey | null = null; ; ) {
-    const page: Row[] = await rowsWhere(tx, event, condition, after, ROWS_PER_PAGE);
+    const page: Row[] = await asStored(tx, event, condition, after);
     yield* page;
     if (page.length < ROWS_PER_PAGE) return;
     after = rowKey(page.at(-1)!);
@@ -135,10 +135,27 @@ async function rowsOfKeys(
     const condition = sql`t.chain_id = ${chainId} and not t.removed and (t.tx_hash, t.log_index) in (
       select tx_hash::bytea, log_index from unnest(${some.map((r) => `\\x${r.log.txHash.slice(2)}`)}::text[],
         ${some.map((r) => r.log.logIndex)}::bigint[]) as k(tx_hash, log_index))`;
-    for (const row of await rowsWhere(tx, event, condition, null, ROWS_PER_PAGE))
+    for (const row of await asStored(tx, event, condition, null))
       found.set(logKey(row as unknown as ChainLog), row);
   }
   return found;
+}
+
+/** A page of rows as the table holds them: what follows from a log, not what readers see of it. */
+function asStored(
+  tx: SqlExecutor,
+  event: EventDefinition,
+  condition: RawBuilder<unknown>,
+  after: RowKey | null,
+): Promise<Row[]> {
+  const from = sql.table(event.table);
+  const columns = storedColumns(event);
+  return rowsInOrder(
+    tx,
+    { columns, from, condition: sql`${ofEvent(event)} and ${condition}` },
+    after,
+    ROWS_PER_PAGE,
+  );
 }
 
 /** None when the stored row equals one of those that the chain says. */
@@ -149,15 +166,26 @@ function differingColumns(
 ): Difference['columns'] {
   const differences = said.map((row) =>
     storedColumns(event).flatMap((column) => {
-      const [ours, theirs] = [stored[column.property]!, columnValue(row, column)].map((value) =>
-        toSql(column.kind, value),
-      ) as [string | null, string | null];
+      const [ours, theirs] = [stored[column.property]!, columnValue(row, column)];
       // a column that is younger than the row may not be filled yet
-      if (ours === theirs || (ours === null && column.nullable)) return [];
-      return [{ name: column.name, stored: ours ?? 'null', chain: theirs ?? 'null' }];
+      if (ours === null && column.nullable) return [];
+      return partsOf(column, ours, theirs).flatMap(({ name, values }) => {
+        const [one, other] = values.map((value) => toSql(column.kind, value ?? null));
+        return one === other ? [] : [{ name, stored: one ?? 'null', chain: other ?? 'null' }];
+      });
     }),
   );
   return differences.find((columns) => !columns.length) ?? differences[0]!;
+}
+
+/** Two values of a column that are compared; of arguments by name each by itself, so that the one that differs is told. */
+function partsOf({ name, kind }: Column, ours: ColumnValue, theirs: ColumnValue) {
+  const isByName = (value: ColumnValue) => kind === 'json' && value !== null && !Array.isArray(value);
+  if (!isByName(ours) || !isByName(theirs)) return [{ name, values: [ours, theirs] }];
+  const [one, other] = [ours, theirs] as Record<string, NestedValue>[];
+  return Object.keys({ ...one, ...other }).map((key) => {
+    return { name: `${name}.${key}`, values: [one![key], other![key]] };
+  });
 }
 
 function placeOf(row: Row | ChainLog) {

@@ -54,13 +54,13 @@ export async function readPage(
   const directions = order.map((o) => ({ ...o, descending: o.descending !== backwards }));
   const by = sql.join(directions.map((o) => orderSql(event, request, o)));
   const within = (range: RawBuilder<unknown>) => sql`
-    (select ${columnList(event)} from ${matchingRows(event, request)} and ${range} order by ${by} limit ${limit})`;
+    (select ${columnList(event.allColumns)} from ${matchingRows(event, request)} and ${range} order by ${by} limit ${limit})`;
   const ranges = from ? rangesBehind(directions, from) : [sql`true`];
   const { rows } = await sql<Record<string, unknown>>`
     select * from (${sql.join(ranges.map(within), sql` union all `)}) t order by ${by} limit ${limit}`.execute(
     executor,
   );
-  const read = rows.map((row) => rowOf(event, row));
+  const read = rows.map((row) => rowOf(event.allColumns, row));
   return backwards ? read.reverse() : read;
 }
 
@@ -89,21 +89,21 @@ export async function readRow(
   key: { chainId: number; txHash: string; logIndex: number },
 ): Promise<Row | null> {
   const { rows } = await sql<Record<string, unknown>>`
-    select ${columnList(event)} from ${rowsOf(event)} t
+    select ${columnList(event.allColumns)} from ${rowsOf(event)} t
     where chain_id = ${key.chainId} and tx_hash = ${`\\x${key.txHash.slice(2)}`}::text::bytea and log_index = ${key.logIndex}`.execute(
     executor,
   );
-  return rows[0] ? rowOf(event, rows[0]) : null;
+  return rows[0] ? rowOf(event.allColumns, rows[0]) : null;
 }
 
-/** All columns of an event, for `select`; from table `t`. */
-export function columnList(event: EventDefinition): RawBuilder<unknown> {
-  return sql.join(event.allColumns.map((c) => sql`t.${sql.ref(c.name)}`));
+/** Columns of table `t`, for `select`. */
+export function columnList(columns: readonly Column[]): RawBuilder<unknown> {
+  return sql.join(columns.map((c) => sql`t.${sql.ref(c.name)}`));
 }
 
 /** A selected row with its values in TypeScript's form. */
-export function rowOf(event: EventDefinition, row: Record<string, unknown>): Row {
-  return Object.fromEntries(event.allColumns.map((c) => [c.property, fromSql(c.kind, row[c.name])]));
+export function rowOf(columns: readonly Column[], row: Record<string, unknown>): Row {
+  return Object.fromEntries(columns.map((c) => [c.property, fromSql(c.kind, row[c.name])]));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely';
+import type { Column } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
 import type { Row } from './condition.js';
 import type { SqlExecutor } from './database.js';
@@ -131,19 +132,36 @@ export function keyBound(
   return sql`(t.block_number, t.tx_index, t.log_index, t.tx_hash) ${sql.raw(operator)} (${block}, ${txIndex}, ${logIndex}, ${hash})`;
 }
 
-/** Rows that meet a condition on table `t`, in the order of blocks, behind `after`. */
-export async function rowsWhere(
+/** Rows of an event as readers see them that meet a condition on table `t`, in the order of blocks, behind `after`. */
+export function rowsWhere(
   executor: SqlExecutor,
   event: EventDefinition,
   condition: RawBuilder<unknown>,
   after: RowKey | null,
   limit: number,
 ): Promise<Row[]> {
+  return rowsInOrder(executor, { columns: event.allColumns, from: rowsOf(event), condition }, after, limit);
+}
+
+/** What is read of rows: columns of a relation that is called `t`, and a condition on it. */
+interface RowSelection {
+  readonly columns: readonly Column[];
+  readonly from: RawBuilder<unknown>;
+  readonly condition: RawBuilder<unknown>;
+}
+
+/** Rows in the order of blocks, behind `after`. */
+export async function rowsInOrder(
+  executor: SqlExecutor,
+  { columns, from, condition }: RowSelection,
+  after: RowKey | null,
+  limit: number,
+): Promise<Row[]> {
   const behind = after ? sql`and ${keyBound('>', after)}` : sql``;
   const { rows } = await sql<Record<string, unknown>>`
-    select ${columnList(event)} from ${rowsOf(event)} t where ${condition} ${behind}
+    select ${columnList(columns)} from ${from} t where ${condition} ${behind}
     order by t.block_number, t.tx_index, t.log_index, t.tx_hash limit ${limit}`.execute(executor);
-  return rows.map((row) => rowOf(event, row));
+  return rows.map((row) => rowOf(columns, row));
 }
 
 /** The key of a row within its position. */
