@@ -2,10 +2,14 @@ import { id } from 'ethers';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { conditionOf } from '#apps/api/reads/chain-condition.js';
+import { Findings } from '#apps/verify/findings.js';
+import { Verification } from '#apps/verify/verification.js';
+import type { ChainClient } from '#libs/chain/chain-client.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
 import { repairRange } from '#libs/database/repair-range.js';
 import { takeBackFinality } from '#libs/database/take-back-finality.js';
 import { forgetVerified, recordedFinality, rememberVerified } from '#libs/database/verified.js';
+import { ProgressLine } from '#libs/telemetry/progress-line.js';
 import { ADDRESS, block, CHAIN_ID, hashOf, LedgerFixture, rowName } from './services/ledger-fixture.js';
 import { query } from './services/query.js';
 import { until } from './services/until.js';
@@ -150,6 +154,25 @@ test('nothing is taken back when another block is final by now', async () => {
   const from = { number: 12, hash: hashOf(12, 'other') };
   expect(await takeBackFinality(ledger.database, { chainId: CHAIN_ID, from, to: null })).toBeNull();
   expect(await ledger.coverage()).toBe('{[1,13)}');
+});
+
+test('verifying ends with the reason when finality is taken back below it meanwhile', async () => {
+  await begin();
+  const finality = (await recordedFinality(ledger.database.statements, CHAIN_ID))!;
+  const client = {
+    async use() {
+      await takeBack();
+      return { to: 12, logs: [] };
+    },
+  } as unknown as ChainClient;
+  const progress = new ProgressLine(process.stderr);
+  const { signal: stop } = new AbortController();
+  const findings = new Findings(process.stdout, progress);
+  const { database } = ledger;
+  const parts = { chainId: CHAIN_ID, client, database, finality, findings, progress, stop };
+  await expect(new Verification(parts).run(1, 12, { repair: false })).rejects.toThrow(
+    'chain 7: finality was taken back to block 5, below block 12, which is to be verified: verify again',
+  );
 });
 
 test('where no common block is known, everything is to be stored anew', async () => {

@@ -228,12 +228,16 @@ async function lyingRpc({ chain, system }: Simulation): Promise<RecordedRpc> {
 test('an RPC that conceals logs takes no row away where a second endpoint shows it', async () => {
   const simulation = await storedChain('liar and witness');
   const liar = await lyingRpc(simulation);
+  await verify(simulation);
   const before = await sql(simulation, 'select * from socket_bridge_event order by tx_hash, log_index');
   const { code, stdout } = await verify(simulation, '--repair', '--rpc', `${liar.url},${simulation.rpc.url}`);
   expect(code).toBe(1);
   expect(stdout).toMatch(
     /rows stay, for it is not sure that they are extra: 127\.0\.0\.1:\d+ shows 1 of them/,
   );
+  // what is left as it is isn't verified, nor is what lies above it
+  const [, block] = stdout.match(/^extra +block (\d+) /m)!;
+  expect(await verifiedBlock(simulation)).toBe(Number(block) - 1);
   expect(await sql(simulation, 'select * from socket_bridge_event order by tx_hash, log_index')).toEqual(
     before,
   );

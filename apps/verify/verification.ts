@@ -6,7 +6,12 @@ import { compareRange, type Difference } from '#libs/database/compare-rows.js';
 import type { Database } from '#libs/database/database.js';
 import { type LedgerSource, readSources } from '#libs/database/ledger.js';
 import { repairRange } from '#libs/database/repair-range.js';
-import { forgetVerified, type RecordedFinality, rememberVerified } from '#libs/database/verified.js';
+import {
+  forgetVerified,
+  type RecordedFinality,
+  recordedFinality,
+  rememberVerified,
+} from '#libs/database/verified.js';
 import { whenAnswered } from '#libs/service/chain-command.js';
 import type { ProgressLine } from '#libs/telemetry/progress-line.js';
 import type { Findings } from './findings.js';
@@ -38,6 +43,16 @@ interface Found {
   lowest: number;
 }
 
+/** A repair took finality back below what is being verified. */
+class FinalityTakenBack extends Error {
+  override readonly name = 'FinalityTakenBack';
+  constructor(chainId: number, now: number | null, wanted: number) {
+    super(
+      `chain ${chainId}: finality was taken back to ${now === null ? 'nothing' : `block ${now}`}, below block ${wanted}, which is to be verified: verify again`,
+    );
+  }
+}
+
 /** Compares what is stored of a chain with what an RPC says, range by range, in the order of blocks. */
 export class Verification {
   /** Rows of the chain in what was compared. */
@@ -52,7 +67,7 @@ export class Verification {
 
   constructor(private readonly parts: VerificationParts) {}
 
-  /** Compares all covered blocks of [from, to]. @param repair whether what differs is to be repaired. @throws RpcUnavailable, AbortError */
+  /** Compares all covered blocks of [from, to]. @param repair whether what differs is to be repaired. @throws RpcUnavailable, FinalityTakenBack, AbortError */
   async run(from: number, to: number, { repair }: { repair: boolean }): Promise<void> {
     for (let at = from; at <= to; ) {
       this.parts.stop.throwIfAborted();
@@ -60,11 +75,21 @@ export class Verification {
       const range = nextCovered(sources, at, to);
       if (!range) return;
       const end = await this.compareFrom(range, repair);
-      // null: it left coverage meanwhile, as the next plan knows
-      if (end === null) continue;
+      if (end === null) {
+        await this.assertFinal(to);
+        // it left coverage meanwhile, as the next plan knows
+        continue;
+      }
       this.show(sources, from, to, end);
       at = end + 1;
     }
+  }
+
+  /** A range that isn't final any more would be tried for ever. @throws FinalityTakenBack */
+  private async assertFinal(to: number): Promise<void> {
+    const { database, chainId } = this.parts;
+    const now = await recordedFinality(database.statements, chainId);
+    if (!now || now.number < to) throw new FinalityTakenBack(chainId, now?.number ?? null, to);
   }
 
   /** Compares as much of a range as an endpoint gives at once. @returns its last block; null when it is not covered any more. */
@@ -81,9 +106,13 @@ export class Verification {
     });
     if (rows === null) return null;
     this.rows += rows;
-    if (!found.sources.size) await this.remember(sources, from, to);
-    else if (repair) await this.repair({ sources, from, to }, found.differences);
-    else await forgetVerified(database.statements, chainId, [...found.sources], found.lowest);
+    if (!found.sources.size) {
+      await this.remember(sources, from, to);
+      return to;
+    }
+    // also where it is to be repaired: some of it may stay as it is
+    await forgetVerified(database.statements, chainId, [...found.sources], found.lowest);
+    if (repair) await this.repair({ sources, from, to }, found.differences);
     return to;
   }
 

@@ -25,7 +25,7 @@ export class UsageError extends Error {
 }
 
 /** What is away comes back: no stack helps. */
-const AWAY = new Set(['RpcUnavailable', 'BrokerUnavailable', 'DatabaseUnavailable']);
+const AWAY = new Set(['RpcUnavailable', 'BrokerUnavailable', 'DatabaseUnavailable', 'FinalityTakenBack']);
 
 /** The database, or its schema, is not there. */
 export class DatabaseUnavailable extends Error {
