@@ -6,11 +6,20 @@ import { Findings } from '#apps/verify/findings.js';
 import { Verification } from '#apps/verify/verification.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
 import { chainStatuses } from '#libs/database/chain-status.js';
+import { keepLogs } from '#libs/database/kept-logs.js';
 import { repairRange } from '#libs/database/repair-range.js';
 import { takeBackFinality } from '#libs/database/take-back-finality.js';
 import { forgetVerified, recordedFinality, rememberVerified } from '#libs/database/verified.js';
 import { ProgressLine } from '#libs/telemetry/progress-line.js';
-import { ADDRESS, block, CHAIN_ID, hashOf, LedgerFixture, rowName } from './services/ledger-fixture.js';
+import {
+  ADDRESS,
+  block,
+  CHAIN_ID,
+  chainLog,
+  hashOf,
+  LedgerFixture,
+  rowName,
+} from './services/ledger-fixture.js';
 import { query } from './services/query.js';
 import { until } from './services/until.js';
 
@@ -64,6 +73,30 @@ test.each(['amount = amount + 1', "bridge = 'other'", "data = data || '\\x00'", 
     expect((await ledger.rows()).filter((row) => row.includes(' r1'))).toEqual([rowName('t5', 5, 'a', 1)]);
   },
 );
+
+test('a log that was kept aside is forgotten once history stores it as a row, and no other', async () => {
+  await begin();
+  const kept = (tx: string, number: number, branch: string) => ({
+    chainId: CHAIN_ID,
+    event: source.event,
+    log: chainLog({ tx }, number, hashOf(number, branch)),
+    reason: 'words',
+  });
+  const logs = [kept('t5', 5, 'a'), kept('t5', 5, 'b'), kept('t6', 6, 'a')];
+  await ledger.database.transaction(async (tx) => {
+    await keepLogs(tx, 'undecodable_log', logs);
+    await keepLogs(tx, 'conflicting_log', logs);
+  });
+  await ledger.history(1, 9, [block(5, 'a', [{ tx: 't5' }])]);
+  const left = await query(
+    ledger.url,
+    `select '0x' || encode(block_hash, 'hex') as hash from undecodable_log
+     union all select '0x' || encode(block_hash, 'hex') from conflicting_log`,
+  );
+  const [other, unstored] = [{ hash: hashOf(5, 'b') }, { hash: hashOf(6, 'a') }];
+  expect(left).toHaveLength(4);
+  expect(left).toEqual(expect.arrayContaining([other, unstored, other, unstored]));
+});
 
 test('a row that was seen in a wrong place, and is back in its own by the time of the repair, is not marked removed', async () => {
   await begin();

@@ -2,7 +2,8 @@ import { sql } from 'kysely';
 import { hexListLiteral } from '#libs/events/column-types.js';
 import type { ChainLog } from '#libs/events/log.js';
 import type { SqlExecutor } from './database.js';
-import { currentName } from './event-catalog.js';
+import { currentName, type EventPlace } from './event-catalog.js';
+import { ofEvent } from './event-rows.js';
 
 /** A log that is kept aside with the reason: undecodable, or claiming the key of another block's row. */
 export interface KeptLog {
@@ -15,6 +16,8 @@ export interface KeptLog {
 
 /** Tables for logs that are kept aside. */
 export type KeptLogTable = 'undecodable_log' | 'conflicting_log';
+
+const TABLES: readonly KeptLogTable[] = ['undecodable_log', 'conflicting_log'];
 
 /** Keeps logs aside; one that is there already stays as it is. */
 export async function keepLogs(
@@ -56,9 +59,28 @@ export async function notKept(tx: SqlExecutor, logs: readonly KeptLog[]): Promis
   return rows.map(({ n }) => logs[Number(n) - 1]!);
 }
 
+/**
+ * Forgets the logs kept aside in blocks [from, to] that are rows by now: the event's code was mended, or history gave the key to
+ * the block that claimed it.
+ */
+export async function forgetStoredLogs(
+  tx: SqlExecutor,
+  event: EventPlace,
+  { chainId, from, to }: { chainId: number; from: number; to: number },
+): Promise<void> {
+  for (const table of TABLES)
+    await sql`
+      delete from ${sql.table(table)} k
+      where k.chain_id = ${chainId} and k.event = ${event.name} and k.block_number between ${from} and ${to}
+        and exists (select 1 from ${sql.table(event.table)} t where ${ofEvent(event)} and t.chain_id = k.chain_id
+          and t.tx_hash = k.tx_hash and t.log_index = k.log_index and t.block_hash = k.block_hash and not t.removed)`.execute(
+      tx,
+    );
+}
+
 /** Forgets the logs kept aside of all blocks above a height. */
 export async function forgetKeptLogsAbove(tx: SqlExecutor, chainId: number, height: number): Promise<void> {
-  for (const table of ['undecodable_log', 'conflicting_log'])
+  for (const table of TABLES)
     await sql`delete from ${sql.table(table)} where chain_id = ${chainId} and block_number > ${height}`.execute(
       tx,
     );
@@ -71,7 +93,7 @@ export async function forgetKeptLogs(
   blockHashes: readonly string[],
 ): Promise<void> {
   const hashes = blockHashes.map((hash) => `\\x${hash.slice(2)}`);
-  for (const table of ['undecodable_log', 'conflicting_log']) {
+  for (const table of TABLES) {
     await sql`
       delete from ${sql.table(table)}
       where chain_id = ${chainId} and block_hash = any(${hashes}::text[]::bytea[])`.execute(tx);

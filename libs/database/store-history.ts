@@ -5,7 +5,7 @@ import { appendToCommitLog, type CommitEntry, nextWriteId } from './commit-log.j
 import { changeCoverage } from './coverage.js';
 import type { Database, SqlExecutor } from './database.js';
 import { type EventRow, upsertRows } from './event-rows.js';
-import { type KeptLog, keepLogs } from './kept-logs.js';
+import { forgetStoredLogs, type KeptLog, keepLogs } from './kept-logs.js';
 
 /** The logs of a statement, decoded: rows of known events, and logs that claim to be one but are broken. */
 export interface DecodedLogs {
@@ -104,10 +104,20 @@ async function storeRows(tx: SqlExecutor, rows: readonly EventRow[]) {
   const entries: (CommitEntry & { kind: 'write' })[] = [];
   for (const { chainId, event, group } of byChainAndEvent(rows)) {
     const rowsAdded = await upsertRows(tx, group, writeId, 'final');
+    await forgetStoredLogs(tx, event, { chainId, ...heightsOf(group) });
     if (rowsAdded)
       entries.push({ kind: 'write', chainId, event: event.name, writeId, rowsAdded, rowsRemoved: 0 });
   }
   return entries;
+}
+
+function heightsOf(rows: readonly EventRow[]): { from: number; to: number } {
+  let [from, to] = [Number.POSITIVE_INFINITY, 0];
+  for (const { log } of rows) {
+    from = Math.min(from, log.blockNumber);
+    to = Math.max(to, log.blockNumber);
+  }
+  return { from, to };
 }
 
 /** Rows by event and chain, in one fixed order, so that all transactions lock tables' rows in the same order. */
