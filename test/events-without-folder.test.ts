@@ -279,6 +279,22 @@ test('an event that is declared while the API runs is served without a restart o
   );
 });
 
+test('a fragment does not take over what a build with a folder for it has stored', async () => {
+  await query(
+    ledger.url,
+    `insert into source (chain_id, address, event, start_block, coverage) values (${CHAIN_ID}, '\\x${OTHER.slice(2)}', 'Gone', 1, '{[1,11)}')`,
+  );
+  const fragment = 'event Gone(uint256 a)';
+  expect(await declareFragments(ledger.database, [{ fragment, name: null }])).toEqual([
+    expect.stringMatching(/^Gone_[0-9a-f]{8}$/),
+  ]);
+  await expect(
+    declareFragments(ledger.database, [{ fragment: 'event Gone(int8 a)', name: 'Gone' }]),
+  ).rejects.toThrow(
+    /Gone is the name of another event, which a build with a folder for it has followed here/,
+  );
+});
+
 test.each([
   [
     'a name that a folder has',

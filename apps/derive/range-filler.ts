@@ -76,7 +76,8 @@ export class RangeFiller {
     after: RowKey | null,
   ): Promise<Left> {
     const { database, derivation, client, stop } = this.parts;
-    const again = { after, upTo: read.at(-1)?.key ?? null, limit: LARGEST_PAGE };
+    // others may have stored rows between: with a limit the last of the page would be left out
+    const again = { after, upTo: read.at(-1)?.key ?? null, limit: null };
     let rows = read;
     for (let round = 1; ; round++) {
       const { derived, unreadable } = valuesFromLogs(derivation, rows);

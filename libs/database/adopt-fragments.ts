@@ -148,8 +148,11 @@ async function countIn(executor: SqlExecutor, table: string): Promise<number> {
   return Number(rows[0]!.n);
 }
 
+/** The highest id that was given out; a sequence that was never asked has the first one as its last value, too. */
 async function lastWrite(tx: SqlExecutor): Promise<number> {
-  const { rows } = await sql<{ id: string }>`select last_value as id from event_write_id`.execute(tx);
+  const { rows } = await sql<{
+    id: string;
+  }>`select last_value - (not is_called)::int as id from event_write_id`.execute(tx);
   return Number(rows[0]!.id);
 }
 

@@ -31,11 +31,11 @@ const TURNS = 2;
 
 const list = (parts: readonly RawBuilder<unknown>[]) => sql.join(parts, sql`, `);
 
-/** Which rows of a range: behind a key, up to another one, at most so many. */
+/** Which rows of a range: behind a key, up to another one, at most so many (null: all). */
 export interface RangePage {
   readonly after: RowKey | null;
   readonly upTo: RowKey | null;
-  readonly limit: number;
+  readonly limit: number | null;
 }
 
 /** Reads a page of a range, in the order of blocks, which is about the order in which the rows lie in the table. */

@@ -37,9 +37,9 @@ export async function declareFragments(
   const names = await database.transaction(async (tx) => {
     // readers go on; of two fetchers that declare one event the second finds it
     await sql`lock table event_fragment in share row exclusive mode`.execute(tx);
-    const declared = await readDeclared(tx);
+    const known = { declared: await readDeclared(tx), ofOtherBuilds: await readOtherBuilds(tx) };
     const found: string[] = [];
-    for (const one of wanted) found.push(await declare(tx, declared, one));
+    for (const one of wanted) found.push(await declare(tx, known, one));
     return found;
   });
   await database.events.load(database.statements);
@@ -54,7 +54,25 @@ async function readDeclared(tx: SqlExecutor): Promise<Declared[]> {
   });
 }
 
-async function declare(tx: SqlExecutor, declared: Declared[], wanted: WantedFragment): Promise<string> {
+/**
+ * Names of followed events that neither this build's folders nor fragments declare: their rows lie in tables that it doesn't know. Under
+ * such a name a fragment would take over what the ledger says of those: "all is stored".
+ */
+async function readOtherBuilds(tx: SqlExecutor): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select distinct event as name from source where event <> all(${events.map(({ name }) => name)}::text[])
+      and not exists (select 1 from event_fragment f where event in (f.name, f.adopted_as))`.execute(tx);
+  return rows.map(({ name }) => name);
+}
+
+/** Whose names are taken. */
+interface KnownNames {
+  readonly declared: Declared[];
+  readonly ofOtherBuilds: readonly string[];
+}
+
+async function declare(tx: SqlExecutor, names: KnownNames, wanted: WantedFragment): Promise<string> {
+  const { declared } = names;
   const fragment = parseFragment(wanted.fragment);
   const text = fragment.format('full');
   const identity = identityOf(fragment);
@@ -64,7 +82,7 @@ async function declare(tx: SqlExecutor, declared: Declared[], wanted: WantedFrag
     return known.name;
   }
   const own = wanted.name ?? nameOfFragment(fragment);
-  const holder = holderOf(own, declared);
+  const holder = holderOf(own, names);
   if (holder && wanted.name !== null)
     throw new FragmentRefused(`${own} is the name of another event, ${holder}: give "${text}" another name`);
   const name = holder ? otherNameOf(own, fragment) : own;
@@ -89,9 +107,10 @@ function assertSame(known: Declared, name: string | null, text: string): void {
 }
 
 /** The event that has this name, however its letters are written: GraphQL's and REST's names don't tell them apart. */
-function holderOf(name: string, declared: readonly Declared[]): string | null {
+function holderOf(name: string, { declared, ofOtherBuilds }: KnownNames): string | null {
   const same = (other: string) => other.toLowerCase() === name.toLowerCase();
   const typed = events.find((event) => same(event.name));
   if (typed) return typed.signature;
+  if (ofOtherBuilds.some(same)) return 'which a build with a folder for it has followed here';
   return declared.find((one) => same(one.name))?.fragment ?? null;
 }

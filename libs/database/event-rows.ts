@@ -106,7 +106,7 @@ function keptInItsBlock({ name }: Column): RawBuilder<unknown> {
 
 /**
  * Puts rows of one event into its table as they are, bookkeeping (`removed`, `revision`, `writeId` among the values) included; one
- * that has the same write there isn't touched. Each key at most once.
+ * that has the same write there, or a later one, isn't touched. Each key at most once.
  */
 export async function putRows(
   tx: SqlExecutor,
@@ -120,7 +120,7 @@ export async function putRows(
     select ${names} from ${unnested(columns, rows)} order by chain_id, tx_hash, log_index
     on conflict (chain_id, tx_hash, log_index) do update
     set ${list(columns.map((c) => sql`${sql.ref(c.name)} = excluded.${sql.ref(c.name)}`))}
-    where t.write_id is distinct from excluded.write_id`.execute(tx);
+    where t.write_id < excluded.write_id`.execute(tx);
 }
 
 /** The columns of an event that follow from its log: all but the bookkeeping, and what only the chain can say. */
