@@ -156,7 +156,8 @@ test('a client that does not read is sent no more, and closed with a code of its
     }
   }
   const closes: unknown[][] = [];
-  const full = { bufferedAmount: 1_000_001, close: (...with_: unknown[]) => void closes.push(with_) };
+  const close = (...with_: unknown[]) => void closes.push(with_);
+  const full = { bufferedAmount: 1_000_001, readyState: 1, OPEN: 1, close };
   const received: number[] = [];
   for await (const message of paced(endless(), full, new AbortController().signal, 100))
     received.push(message);
