@@ -1,8 +1,10 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import WebSocket from 'ws';
 import type { RunningApi } from '#apps/api/server.js';
+import { HealthServer } from '#libs/telemetry/health-server.js';
 import { startTestApi } from './services/api.js';
 import { block, LedgerFixture } from './services/ledger-fixture.js';
 import { firstAnswer } from './services/transports.js';
@@ -46,9 +48,9 @@ const subscribe = (id: string) => ({ id, type: 'subscribe', payload: { query: su
 const complete = (id: string) => ({ id, type: 'complete' });
 
 /** Waits until the client's only subscription is free, and another gets events. */
-async function expectRoom(): Promise<void> {
+async function expectRoom(at = api): Promise<void> {
   await until('room for a subscription', async () => {
-    const { data } = await firstAnswer(api.url, 'WebSocket', { query: subscription });
+    const { data } = await firstAnswer(at.url, 'WebSocket', { query: subscription });
     return data;
   });
 }
@@ -91,5 +93,37 @@ test.each([
     await once(socket, 'message');
     socket.close();
     await expectRoom();
+  },
+);
+
+/** What a client asks for that wants a subscription, or may come to want one. */
+const requests = {
+  'SSE of GraphQL': `GET /graphql?query=${encodeURIComponent(subscription)} HTTP/1.1\r\nAccept: text/event-stream\r\n`,
+  'SSE of REST': 'GET /api/socket-bridge-events/stream?since=0 HTTP/1.1\r\n',
+  WebSocket:
+    'GET /graphql HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n',
+};
+
+test.each(Object.entries(requests))(
+  'a client of %s that has gone before the API has begun leaves nothing open',
+  async (_of, request) => {
+    const locking = new Client({ connectionString: ledger.url });
+    await locking.connect();
+    await locking.query('begin; lock table event_fragment in access exclusive mode');
+    const http = await HealthServer.listen({ host: '127.0.0.1', port: 0, portVariable: 'PORT' });
+    const limits = { maxSubscriptionsPerClient: 1, maxConnectionsPerClient: 1 };
+    const starting = startTestApi({ database: ledger.database, http, limits });
+    const connected = once(http.server, 'connection');
+    const asked = Promise.race([once(http.server, 'request'), once(http.server, 'upgrade')]);
+    const client = connect(Number(new URL(http.url).port), '127.0.0.1');
+    client.write(`${request}Host: api\r\n\r\n`);
+    await asked;
+    const [served] = (await connected) as [Socket];
+    client.resetAndDestroy();
+    await until('the end of the connection', () => served.closed);
+    await locking.query('commit');
+    await locking.end();
+    const api = await starting;
+    await expectRoom(api).finally(() => api.close());
   },
 );

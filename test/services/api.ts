@@ -20,21 +20,21 @@ export class Doorbell {
   }
 }
 
-/** Starts an API with an HTTP server of its own, on a free port unless told otherwise. */
+/** Starts an API, unless told otherwise with an HTTP server of its own on a free port. */
 export async function startTestApi(
   parts: Pick<ApiOptions, 'database'> &
     Partial<Omit<ApiOptions, 'limits'>> & { port?: number; limits?: Partial<ApiLimits> },
 ): Promise<RunningApi> {
   const { port = 0, limits, ...options } = parts;
-  const http = await HealthServer.listen({ host: '127.0.0.1', port, portVariable: 'PORT' });
+  const http = options.http ?? (await HealthServer.listen({ host: '127.0.0.1', port, portVariable: 'PORT' }));
   http.check('postgres', () => databaseProblem(parts.database));
   const logger = pino({ level: 'silent' });
   const api = await startApi({
     broker: new Doorbell(),
     logger,
-    http,
     corsOrigins: 'localhost',
     ...options,
+    http,
     limits: { ...defaultApiLimits, ...limits },
   });
   return { ...api, close: () => Promise.all([api.close(), http.close()]).then(() => {}) };

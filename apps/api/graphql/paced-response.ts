@@ -33,7 +33,9 @@ function paced<T>(
     clearTimeout(timer);
     void iterator.return?.();
   };
-  response.once('close', end);
+  // a client that has gone before this isn't told of again, and nobody asks for its messages
+  if (response.closed) end();
+  else response.once('close', end);
   return {
     async next() {
       clearTimeout(timer);

@@ -34,6 +34,8 @@ export function serveWebSocket(
     await ready;
     const opened = await gate.openWebSocket(request);
     if (opened instanceof GraphQLError) return socket.end(httpAnswer(opened));
+    // whoever has gone while it waited won't close again
+    if (socket.destroyed) return opened();
     socket.once('close', opened);
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       limitSocket(webSocket);
