@@ -171,7 +171,7 @@ Keys are compared in constant time and never logged. To change one without a gap
 
 | code | means |
 | --- | --- |
-| \`BAD_REQUEST\`, \`OPERATION_RESOLUTION_FAILURE\` | not a GraphQL request, or not an operation of it |
+| \`BAD_REQUEST\`, \`OPERATION_RESOLUTION_FAILURE\` | not a GraphQL request, or not an operation of it; \`BAD_REQUEST\` also: the header \`Host\` and the path make no URL |
 | \`GRAPHQL_PARSE_FAILED\`, \`GRAPHQL_VALIDATION_FAILED\` | the query is not GraphQL, or does not fit the schema |
 | \`BAD_USER_INPUT\` | a value can't be used: a filter, a cursor of another kind, order or database, a page size |
 | \`CURSOR_EXPIRED\` | the place in the feed is gone: read a page and go on from its \`asOf\` |

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { limits } from '#apps/api/limits/limits.js';
 import type { RunningApi } from '#apps/api/server.js';
@@ -236,6 +238,55 @@ test('a URL that is too long is answered 414, and one beyond the headers 431', a
   expect(await long.json()).toMatchObject({ errors: [{ extensions: { code: 'URI_TOO_LONG' } }] });
   expect((await fetch(url(20_000))).status).toBe(431);
 });
+
+/** What a request is answered whose lines are sent as they are. */
+async function answerTo(...lines: string[]): Promise<{ status: number; body: string }> {
+  const { hostname, port } = new URL(api.url);
+  const socket = connect(Number(port), hostname);
+  socket.write(`${[...lines, 'Connection: close'].join('\r\n')}\r\n\r\n`);
+  const [head = '', ...body] = (await text(socket)).split('\r\n\r\n');
+  return { status: Number(head.split(' ')[1]), body: body.join('\r\n\r\n') };
+}
+
+test.each([
+  ['GET /graphql?query={__typename}', '['],
+  ['GET /graphql?query={__typename}', 'x:99999'],
+  ['GET /graphql', 'a b'],
+  ['GET //graphql', 'x:99999'],
+  ['GET http://x/graphql', 'x:80'],
+  ['OPTIONS *', 'a b'],
+  ['OPTIONS *', 'x:80'],
+  ['POST /graphql', '%'],
+  ['GET /elsewhere', '['],
+])(
+  '%s of the host %s, which makes no URL, is answered 400 and tells nothing of the server',
+  async (line, host) => {
+    const { status, body } = await answerTo(`${line} HTTP/1.1`, `Host: ${host}`);
+    expect(status).toBe(400);
+    expect(JSON.parse(body)).toEqual({
+      errors: [
+        {
+          message: expect.stringContaining(JSON.stringify(host)),
+          extensions: { code: 'BAD_REQUEST', requestId: expect.any(String) },
+        },
+      ],
+    });
+  },
+);
+
+test('REST answers a host that makes no URL 400 in its own form', async () => {
+  const { status, body } = await answerTo('GET /api/chains HTTP/1.1', 'Host: [');
+  expect(status).toBe(400);
+  expect(JSON.parse(body)).toMatchObject({ error: { code: 'BAD_REQUEST' } });
+});
+
+test.each(['event_monitor:3000', '[::1]:80', '127.0.0.1', 'EXAMPLE.org.', ''])(
+  'a request of the host "%s" is answered',
+  async (host) => {
+    const { status } = await answerTo('GET /graphql?query={__typename} HTTP/1.1', `Host: ${host}`);
+    expect(status).toBe(200);
+  },
+);
 
 test('several operations in one request are refused', async () => {
   const response = await fetch(`${api.url}/graphql`, {

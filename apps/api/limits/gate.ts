@@ -59,11 +59,12 @@ export class Gate {
     const known = this.clientOf(request, request.headers);
     const client = known ?? this.clients.addressOf(request);
     const tooLarge = sizeProblem(request);
+    const unusable = tooLarge ?? urlProblem(request);
     // who guesses keys is counted, too
     const problem =
       (await this.rateProblem(client, tooLarge ? 1 : weightOf(request))) ??
       (known === null && !this.isOpen(request) ? unknownClient() : null) ??
-      tooLarge;
+      unusable;
     if (!problem) return onBehalfOf({ requestId, client }, answer);
     this.letOriginRead(request, response);
     answerRefusal(response, problem, requestId);
@@ -156,6 +157,18 @@ function weightOf({ url = '', headers }: IncomingMessage): number {
   const untold = headers['transfer-encoding'] === undefined ? 0 : limits.bodyBytes / 10;
   const bytes = url.length + Number(headers['content-length'] ?? untold);
   return 1 + Math.floor(bytes / limits.bytesPerRequest);
+}
+
+/** Yoga makes a URL of these two, and what it can't make is answered with a stack trace. */
+function urlProblem({ url = '', headers }: IncomingMessage): GraphQLError | null {
+  // without a host it takes the server's own address
+  const host = headers.host || 'localhost';
+  if (URL.canParse(`http://${host}${url}`)) return null;
+  const [shownHost, shownUrl] = [host, url].map((text) => JSON.stringify(text.slice(0, 100)));
+  return refusal(
+    'BAD_REQUEST',
+    `The header Host (${shownHost}) and the path (${shownUrl}) make no URL: send a name or an address, with a port or without, and a path that begins with "/".`,
+  );
 }
 
 function sizeProblem(request: IncomingMessage): GraphQLError | null {

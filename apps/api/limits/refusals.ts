@@ -3,6 +3,7 @@ import { apiMetrics } from '#libs/telemetry/metrics.js';
 
 /** The code of every refusal that this folder speaks, and its HTTP status. docs/limits.md lists them. */
 const statuses = {
+  BAD_REQUEST: 400,
   UNAUTHENTICATED: 401,
   REQUEST_ENTITY_TOO_LARGE: 413,
   URI_TOO_LONG: 414,
