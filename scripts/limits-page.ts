@@ -1,3 +1,4 @@
+import { ROWS_PER_PAGE } from '#apps/api/feed/changes-reader.js';
 import { limits } from '#apps/api/limits/limits.js';
 import { DEFAULT_QUERY_TIMEOUT_MS, defaultApiLimits } from '#libs/config/api-config.js';
 import { httpTimeouts } from '#libs/telemetry/health-server.js';
@@ -30,7 +31,7 @@ const queryRows: readonly Row[] = [
     '`QUERY_TIMEOUT_MS`',
   ],
   [
-    `reads of one client at a time: ${limits.readsPerClient}; of all: ${limits.readsTotal}; of one client that wait`,
+    `pages, exports, totals and statistics of one client that are read at a time: ${limits.readsPerClient}; of all: ${limits.readsTotal}; of one client that wait`,
     String(limits.readsWaiting),
     '`TOO_MANY_READS`',
     '',
@@ -121,6 +122,15 @@ ${table(queryRows)}
 
 The cost of a query is the number of fields its answer would have: a field counts 1; what a field with \`first\`, \`last\` or \`batchSize\` selects counts as often as it says (${limits.pageDefault} where it says nothing), what another list selects ${limits.listLength} times.
 Aliases don't make it cheaper. Introspection costs nothing.
+
+Only what the last row names takes turns at the database. Not so:
+
+| what | is bounded by |
+| --- | --- |
+| one event by its id, \`chains\` and \`chain\`: a few small statements each | requests and the cost of a query |
+| what a subscription or stream that begins in the past (\`since\`, \`Last-Event-ID\`) has to catch up with | the number of subscriptions; each reads ${ROWS_PER_PAGE} rows at a time, and no faster than its client takes them |
+
+Many that catch up at once therefore slow down everybody's reads: with 150 streams of one client that began far back, a small page took 40 to 60 ms instead of 3 to 5. Where that is too much, lower \`MAX_SUBSCRIPTIONS_PER_CLIENT\`.
 
 ## Requests and connections
 

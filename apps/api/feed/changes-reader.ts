@@ -18,7 +18,7 @@ import type { EntryRows } from './kept-entries.js';
 /** An empty message tells the place when nothing was told for this long: the client sees life, and resuming stays cheap. */
 export const WATERMARK_MS = 4_000;
 /** Rows read at a time of an entry that isn't kept in memory. */
-const ROWS_PER_PAGE = 500;
+export const ROWS_PER_PAGE = 500;
 
 /** What is read, wherever one begins: equal selections have equal changes. */
 export interface ChangesSelection {

@@ -43,7 +43,10 @@ export const limits = {
   unreadMs: 30_000,
   /** Requests are counted over this time, so that a page that asks for much at once isn't refused. */
   rateWindowSeconds: 10,
-  /** Reads of the database at a time: of one client, and of all; the pool's other three are the feed's and the status's. */
+  /**
+   * Snapshots of the database at a time (pages, exports, totals, statistics): of one client, and of all; the pool's other three are
+   * the feed's, the status's and those of what takes no turns: single events, chains, subscriptions that catch up.
+   */
   readsPerClient: 3,
   readsTotal: 7,
   /** Reads of one client that wait for their turn. */
