@@ -1,6 +1,9 @@
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { ChainClient, RpcUnavailable, WrongChain } from '#libs/chain/chain-client.js';
+import { Endpoint } from '#libs/chain/endpoint.js';
+import { EndpointHealth } from '#libs/chain/endpoint-health.js';
+import { RpcError } from '#libs/chain/rpc-error.js';
 import { startAnvil } from './services/anvil.js';
 import { blocksUpTo } from './services/recorded-blocks.js';
 import { byMethod, RecordedRpc } from './services/recorded-rpc.js';
@@ -142,6 +145,68 @@ test('an endpoint that asks for rest gets it', async () => {
   second.answering = nodeOf(7);
   await until('the second endpoint', () => hostFor(client));
   expect(first.requests).toHaveLength(asked);
+});
+
+/** Lets work begin on the endpoint that is asked first, and end when told to. */
+async function workUnderWay(client: ChainClient): Promise<() => Promise<void>> {
+  const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const done = client.use(() => {
+    begun.resolve();
+    return end.promise;
+  });
+  await begun.promise;
+  return () => {
+    end.resolve();
+    return done;
+  };
+}
+
+test('work that was under way when an endpoint asked for rest doesn’t end the rest by its success', async () => {
+  let clock = 0;
+  const [first, second] = [await node(), await node()];
+  const client = clientOf([first.url, second.url], () => clock);
+  await hostFor(client);
+  const endOlder = await workUnderWay(client);
+  first.answering = () => ({ status: 429, headers: { 'retry-after': '120' }, body: 'slow down' });
+  expect(await hostFor(client)).toBe(hostOf(second.url));
+  first.answering = nodeOf(7);
+  await endOlder();
+  const asked = first.requests.length;
+  expect(await hostFor(client)).toBe(hostOf(second.url));
+  expect(first.requests).toHaveLength(asked);
+  expect(client.status()[0]).toMatchObject({ healthy: false, reason: expect.stringContaining('429') });
+  clock = 120_001;
+  expect(await hostFor(client)).toBe(hostOf(first.url));
+  expect(client.status()[0]).toMatchObject({ healthy: true, reason: null });
+});
+
+test('rests grow though work that began before each failure goes well', async () => {
+  let clock = 0;
+  const only = await node();
+  const client = clientOf([only.url], () => clock);
+  await hostFor(client);
+  const asked = only.requests.length;
+  const ends = await Promise.all(Array.from({ length: 60 }, () => workUnderWay(client)));
+  only.answering = () => ({ status: 503, body: '' });
+  for (const endOlder of ends) {
+    await expect(hostFor(client)).rejects.toThrow(RpcUnavailable);
+    await endOlder();
+    clock += 1_000;
+  }
+  expect(only.requests.length - asked).toBeLessThan(10);
+});
+
+test('a chain id that was asked for before a failure doesn’t show the chain of the node after it', () => {
+  const endpoint = new Endpoint('http://127.0.0.1', 100);
+  open.push(endpoint);
+  const health = new EndpointHealth(endpoint, pino({ level: 'silent' }), () => 0);
+  const since = health.failuresSoFar;
+  const failure = { kind: 'transient', host: endpoint.host, method: 'eth_getLogs', message: 'gone' } as const;
+  health.failed(new RpcError(failure));
+  health.verified(since);
+  expect(health.isVerified).toBe(false);
+  health.verified(health.failuresSoFar);
+  expect(health.isVerified).toBe(true);
 });
 
 test('an endpoint that is behind is asked last and is not ill', async () => {

@@ -72,10 +72,12 @@ export class ChainClient {
         failures.push(hindrance);
         continue;
       }
+      // before the chain is looked at: a rest may begin meanwhile
+      const since = health.failuresSoFar;
       try {
         await this.verify(health);
         const result = await work(health.endpoint);
-        health.succeeded(from);
+        health.succeeded(since, from);
         return result;
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
@@ -111,11 +113,12 @@ export class ChainClient {
    */
   async verifyChainId(): Promise<void> {
     const looks = this.pool.map(async (health) => {
+      const since = health.failuresSoFar;
       try {
         const answered = await health.endpoint.chainId();
         const { chainId } = this.options;
         if (answered !== chainId) return new WrongChain(health.endpoint.host, chainId, answered);
-        health.verified();
+        health.verified(since);
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
         if (!this.closed) health.failed(error);
@@ -159,9 +162,10 @@ export class ChainClient {
   }
 
   private async askChainId(health: EndpointHealth): Promise<void> {
+    const since = health.failuresSoFar;
     const answered = await health.endpoint.chainId();
     const { chainId } = this.options;
-    if (answered === chainId) return health.verified();
+    if (answered === chainId) return health.verified(since);
     throw new RpcError({
       kind: 'wrong_chain',
       host: health.endpoint.host,

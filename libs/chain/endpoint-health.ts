@@ -29,7 +29,7 @@ const lasting: ReadonlySet<RpcErrorKind> = new Set(['auth', 'bad_endpoint', 'wro
 /** How an endpoint fares, for status and metrics. */
 export interface EndpointStatus {
   readonly host: string;
-  /** False from a failure on until it has done some work again. */
+  /** False from a failure on until it has done some work that began later. */
   readonly healthy: boolean;
   /** The last failure, while it isn't healthy. */
   readonly reason: string | null;
@@ -42,7 +42,10 @@ export interface EndpointStatus {
 /** What is known of an endpoint's health. Moments are in ms of the clock. */
 export class EndpointHealth {
   private readonly history = new HistoryDepth();
+  /** Failures in a row: the rest is as long as they are many. */
   private failures = 0;
+  /** Failures of all time. */
+  private allFailures = 0;
   private restUntil = 0;
   private behindUntil = 0;
   private lastError: RpcError | null = null;
@@ -86,17 +89,29 @@ export class EndpointHealth {
     return this.verifying;
   }
 
-  verified(): void {
+  /** What work notes when it begins, to say with its success: of failures since then its success says nothing. */
+  get failuresSoFar(): number {
+    return this.allFailures;
+  }
+
+  /** It showed its chain. @param since `failuresSoFar` when it was asked: after a failure it must show it again. */
+  verified(since: number): void {
+    if (since < this.allFailures) return;
     this.verifiedSession = this.endpoint.session;
     this.verifiedUntil = this.now() + VERIFIED_MS;
   }
 
-  /** @param from oldest block that it served, where it matters. */
-  succeeded(from: number | undefined): void {
+  /**
+   * It did work, which ends a rest only when the work began after the failure: requests that were under way when one was refused
+   * would else send the next ones into a refusal at once, against the wish of the endpoint.
+   * @param since `failuresSoFar` when the work began. @param from oldest block that it served, where it matters.
+   */
+  succeeded(since: number, from: number | undefined): void {
+    if (from !== undefined) this.history.served(from);
+    if (since < this.allFailures) return;
     this.outage.ended();
     this.failures = 0;
     this.lastError = null;
-    if (from !== undefined) this.history.served(from);
   }
 
   /** @param from oldest block that was asked for, where it matters. */
@@ -108,6 +123,7 @@ export class EndpointHealth {
     const wanted = Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
     this.restUntil = Math.max(this.restUntil, this.now() + Math.max(wanted, this.nextRest(error.kind)));
     this.lastError = error;
+    this.allFailures++;
     this.verifiedSession = null;
   }
 

@@ -128,6 +128,18 @@ export const alone: InvariantMutants = {
       killers: [by('rpc-failover', 'an endpoint that fails again and again rests ever longer')],
     },
     {
+      name: 'takes the success of older work for the end of a rest',
+      file: 'libs/chain/endpoint-health.ts',
+      search: 'if (since < this.allFailures) return;\n    this.outage.ended();',
+      replace: 'this.outage.ended();',
+      killers: [
+        by(
+          'rpc-failover',
+          'work that was under way when an endpoint asked for rest doesn’t end the rest by its success',
+        ),
+      ],
+    },
+    {
       name: 'asks an endpoint that was away for everything at once',
       file: 'libs/chain/endpoint-health.ts',
       search: 'this.verifying ??= verify().finally(() => {',

@@ -228,8 +228,8 @@ export const canonical: InvariantMutants = {
     {
       name: 'follows an endpoint of another chain',
       file: 'libs/chain/chain-client.ts',
-      search: 'if (answered === chainId) return health.verified();',
-      replace: 'if (answered > 0) return health.verified();',
+      search: 'if (answered === chainId) return health.verified(since);',
+      replace: 'if (answered > 0) return health.verified(since);',
       killers: [
         by(
           'rpc-failover',
