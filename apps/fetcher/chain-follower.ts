@@ -56,7 +56,6 @@ type TermEnd = 'stopped' | 'lost' | 'retake';
 export class ChainFollower {
   private patienceMs = PATIENCE_FIRST_MS;
   private refusedMs = REFUSED_FIRST_MS;
-  private head: { number: number; timestamp: number } | null = null;
   private newHead: (() => void) | null = null;
   /** Of the database, as a rule. */
   private readonly outage: OutageLog;
@@ -163,7 +162,7 @@ export class ChainFollower {
         this.progressed(lead, progress);
         this.parts.condition.stalls.finalIs(progress.finalizedBlock);
         await this.parts.condition.stalls.lookForWorkers(this.parts.broker, this.parts.config.chainId);
-        await this.report();
+        await this.report(lead);
         this.outage.ended();
       } catch (error) {
         this.noteFailure(error);
@@ -241,7 +240,7 @@ export class ChainFollower {
     condition.stalls.newsWait(lead.unapplied);
     if (step.outcome === 'full') return;
     const { head, final } = step;
-    this.head = { number: head.number, timestamp: head.timestamp };
+    lead.chainHead = { number: head.number, timestamp: head.timestamp };
     condition.stalls.sawChain(head.number, final);
     if (step.outcome === 'idle' && !lead.unapplied) condition.stalls.newsIdle();
     if (step.outcome === 'said' && step.replaced) condition.reorg(step.replaced);
@@ -289,11 +288,12 @@ export class ChainFollower {
     return false;
   }
 
-  private async report(): Promise<void> {
+  private async report(lead: Lead): Promise<void> {
     const { chainId, chainName } = this.parts.config;
-    const { condition, client, sharing } = this.parts;
-    const report = { chainId, chainName, holder: sharing.process, head: this.head, ...condition.current };
-    await reportState(this.parts.database.statements, { ...report, endpoints: client.status() });
+    const { condition, client, sharing, database } = this.parts;
+    const report = { chainId, chainName, holder: sharing.process, head: lead.chainHead };
+    const found = { ...condition.current, endpoints: client.status() };
+    await reportState(database.statements, { ...report, ...found });
   }
 
   private leadKey(lead: Lead): { chainId: number; holder: string; term: number } {

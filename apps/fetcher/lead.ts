@@ -19,6 +19,8 @@ export class Lead {
   readonly term: number;
   /** After a takeover nobody knows which of the stored empty blocks were proven. */
   readonly unproven: UnprovenBlocks;
+  /** The chain's newest block when this term last looked; what an earlier one saw may be older than what another leader saw since. */
+  chainHead: { readonly number: number; readonly timestamp: number } | null = null;
   private readonly ledger: string;
   private readonly segment: Segment;
   private finalizedSaid: number | null;

@@ -221,6 +221,7 @@ export async function reportState(
     holder: string;
     state: ChainState;
     reason: string | null;
+    /** Null: none was seen; what is stored stays. */
     head: { number: number; timestamp: number } | null;
     endpoints: readonly EndpointStatus[];
   },
