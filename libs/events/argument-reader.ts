@@ -1,7 +1,15 @@
-import { type EventFragment, Indexed, Interface, type ParamType, type Result } from 'ethers';
+import { AbiCoder, type EventFragment, Indexed, Interface, type ParamType, type Result } from 'ethers';
 import type { NestedValue } from './column.js';
 import type { ChainLog } from './log.js';
 import { wordReader } from './static-words.js';
+
+/**
+ * Arguments whose places all point to the same data make a short log long: 29 kB say 27 million numbers. As a contract writes them
+ * each word is read once, so data that would be read more than this many times over is refused. The switch is an internal one of
+ * ethers, whose version is pinned; test/hostile-data shows that it works.
+ */
+const MOST_READS = 2;
+AbiCoder._setDefaultMaxInflation(MOST_READS);
 
 /**
  * Decoded arguments by their name in the signature (without one: `arg` and the place): integers as bigint, addresses and bytes
