@@ -81,7 +81,7 @@ test('what is not hex is refused', () => {
 });
 
 test.each(['string', 'bytes', 'uint256[]', 'uint256[2]', '(uint256,uint256)'])(
-  'an event with a %s is left to ethers',
+  'an event with a %s is left to the reader of all types',
   (type) => {
     expect(wordReader(EventFragment.from(`event Drawn(uint256 a, ${type} b)`))).toBeNull();
   },

@@ -1,15 +1,8 @@
-import { AbiCoder, type EventFragment, Indexed, Interface, type ParamType, type Result } from 'ethers';
+import type { EventFragment, ParamType } from 'ethers';
 import type { NestedValue } from './column.js';
+import { dataReader } from './data-reader.js';
 import type { ChainLog } from './log.js';
 import { wordReader } from './static-words.js';
-
-/**
- * Arguments whose places all point to the same data make a short log long: 29 kB say 27 million numbers. As a contract writes them
- * each word is read once, so data that would be read more than this many times over is refused. The switch is an internal one of
- * ethers, whose version is pinned; test/hostile-data shows that it works.
- */
-const MOST_READS = 2;
-AbiCoder._setDefaultMaxInflation(MOST_READS);
 
 /**
  * Decoded arguments by their name in the signature (without one: `arg` and the place): integers as bigint, addresses and bytes
@@ -43,8 +36,7 @@ export function topicCountOf(fragment: EventFragment): number {
  * @returns a function from a log to its arguments; null when the log isn't of the event. It throws UndecodableLog.
  */
 export function argumentReader(fragment: EventFragment, name: string) {
-  const abi = new Interface([fragment]);
-  const readWords = wordReader(fragment);
+  const read = wordReader(fragment) ?? dataReader(fragment);
   // hashes the signature each time it is asked for
   const topic0 = fragment.topicHash;
   const topicCount = topicCountOf(fragment);
@@ -58,16 +50,9 @@ export function argumentReader(fragment: EventFragment, name: string) {
     if (words !== null && bytes !== words * 32) {
       throw new UndecodableLog(`${name} has ${words * 32} bytes of data, this log has ${bytes}`);
     }
-    const read = readWords?.(log);
-    if (typeof read === 'string') throw new UndecodableLog(`${name}: ${read}`);
-    if (read) return Object.fromEntries(names.map((argument, i) => [argument, read[i] as NestedValue]));
-    try {
-      const result = abi.decodeEventLog(fragment, log.data, log.topics);
-      return Object.fromEntries(fragment.inputs.map((input, i) => [names[i]!, normalized(input, result[i])]));
-    } catch (error) {
-      const { shortMessage, message } = error as { shortMessage?: string; message: string };
-      throw new UndecodableLog(`${name}: ${(shortMessage ?? message).slice(0, 300)}`);
-    }
+    const values = read(log);
+    if (typeof values === 'string') throw new UndecodableLog(`${name}: ${values}`);
+    return Object.fromEntries(names.map((argument, i) => [argument, values[i]!]));
   };
 }
 
@@ -76,24 +61,4 @@ function wordsOfStaticData(types: readonly string[]): number | null {
   return types.every((type) => /^(u?int\d*|address|bool|bytes([1-9]|[12]\d|3[0-2]))$/.test(type))
     ? types.length
     : null;
-}
-
-function normalized(type: ParamType, value: unknown): NestedValue {
-  if (value instanceof Indexed) return value.hash!.toLowerCase();
-  if (type.isArray()) return [...(value as Result)].map((one) => normalized(type.arrayChildren, one));
-  if (type.isTuple()) return tuple(type.components, value as Result);
-  if (typeof value !== 'string') return value as bigint | boolean;
-  if (type.baseType !== 'string') return value.toLowerCase();
-  // neither text nor jsonb of Postgres has a place for it
-  if (value.includes('\0'))
-    throw new Error(`${type.name || 'a text'} has a NUL character, which Postgres can't store in a text`);
-  return value;
-}
-
-/** By the names of its parts where all have one, else as a list. */
-function tuple(parts: readonly ParamType[], values: Result): NestedValue {
-  const read = parts.map((part, i) => normalized(part, values[i]));
-  const names = parts.map((part) => part.name);
-  if (names.some((name) => !name) || new Set(names).size < names.length) return read;
-  return Object.fromEntries(names.map((name, i) => [name, read[i]!]));
 }

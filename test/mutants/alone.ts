@@ -128,6 +128,15 @@ export const alone: InvariantMutants = {
       killers: [by('rpc-failover', 'an endpoint that fails again and again rests ever longer')],
     },
     {
+      name: 'spells out data that lists share',
+      file: 'libs/events/data-reader.ts',
+      search: 'this.allowance -= bytes;',
+      replace: 'this.allowance -= 0;',
+      killers: [
+        by('data-reader', 'data that lists share is refused before it swells: 94 words say 27,000 numbers'),
+      ],
+    },
+    {
       name: 'takes the success of older work for the end of a rest',
       file: 'libs/chain/endpoint-health.ts',
       search: 'if (since < this.allFailures) return;\n    this.outage.ended();',
