@@ -140,7 +140,7 @@ export const alone: InvariantMutants = {
       name: 'takes the success of older work for the end of a rest',
       file: 'libs/chain/endpoint-health.ts',
       search: 'if (since < this.allFailures) return;\n    this.outage.ended();',
-      replace: 'this.outage.ended();',
+      replace: 'if (since < 0) return;\n    this.outage.ended();',
       killers: [
         by(
           'rpc-failover',
