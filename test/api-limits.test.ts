@@ -274,6 +274,17 @@ test.each([
   },
 );
 
+test.each(['variables=[', 'extensions=no', 'variables={}&extensions={'])(
+  'GET /graphql with %s, which is no JSON, is answered 400',
+  async (parameters) => {
+    const response = await fetch(`${api.url}/graphql?query={__typename}&${parameters}`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      errors: [{ message: expect.stringContaining('is no JSON'), extensions: { code: 'BAD_REQUEST' } }],
+    });
+  },
+);
+
 test('REST answers a host that makes no URL 400 in its own form', async () => {
   const { status, body } = await answerTo('GET /api/chains HTTP/1.1', 'Host: [');
   expect(status).toBe(400);

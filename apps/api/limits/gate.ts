@@ -59,7 +59,7 @@ export class Gate {
     const known = this.clientOf(request, request.headers);
     const client = known ?? this.clients.addressOf(request);
     const tooLarge = sizeProblem(request);
-    const unusable = tooLarge ?? urlProblem(request);
+    const unusable = tooLarge ?? urlProblem(request) ?? parameterProblem(request);
     // who guesses keys is counted, too
     const problem =
       (await this.rateProblem(client, tooLarge ? 1 : weightOf(request))) ??
@@ -169,6 +169,23 @@ function urlProblem({ url = '', headers }: IncomingMessage): GraphQLError | null
     'BAD_REQUEST',
     `The header Host (${shownHost}) and the path (${shownUrl}) make no URL: send a name or an address, with a port or without, and a path that begins with "/".`,
   );
+}
+
+/** Yoga takes what of a GraphQL request's parameters is no JSON for an error of its own. */
+function parameterProblem({ url = '' }: IncomingMessage): GraphQLError | null {
+  const asked = URL.parse(`http://localhost${url}`);
+  if (asked?.pathname !== '/graphql') return null;
+  const bad = ['variables', 'extensions'].find((name) => !isJson(asked.searchParams.get(name) || 'null'));
+  return bad ? refusal('BAD_REQUEST', `The parameter ${bad} is no JSON.`) : null;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function sizeProblem(request: IncomingMessage): GraphQLError | null {
