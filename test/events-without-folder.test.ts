@@ -1,5 +1,6 @@
 import { Interface, id } from 'ethers';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { filterColumns } from '#apps/api/reads/where.js';
 import type { RunningApi } from '#apps/api/server.js';
 import { MESSAGE_VERSION } from '#libs/broker/messages.js';
 import { applyNews } from '#libs/database/apply-news.js';
@@ -7,6 +8,7 @@ import { decodeLogs } from '#libs/database/decode-logs.js';
 import { declareFragments } from '#libs/database/event-fragments.js';
 import { takeOver } from '#libs/database/ledger.js';
 import { storeHistory } from '#libs/database/store-history.js';
+import { columnKinds } from '#libs/events/column.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { ask, askData, startTestApi } from './services/api.js';
 import { LedgerFixture } from './services/ledger-fixture.js';
@@ -177,6 +179,65 @@ test('it is filtered, ordered and paged by its arguments', async () => {
     after = read.pageInfo.endCursor;
   }
   expect(seen).toEqual([String(HUGE), '1000', '5']);
+});
+
+/** All rows of `manyEvents` in an order, from one page after the other. */
+async function pagesOf(field: string, direction: string, backwards: boolean): Promise<{ id: string }[]> {
+  const text = `query ($first: Int, $after: String, $last: Int, $before: String) { manyEvents(orderBy: [{ field: ${field}, direction: ${direction} }],
+    first: $first, after: $after, last: $last, before: $before)
+    { nodes { id ${field} } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`;
+  const rows: { id: string }[] = [];
+  for (let cursor: string | null = null; ; ) {
+    const place: object = backwards ? { last: 2, before: cursor } : { first: 2, after: cursor };
+    const { nodes, pageInfo } = (await askData(api.url, text, place)).manyEvents;
+    if (backwards) rows.unshift(...nodes);
+    else rows.push(...nodes);
+    if (!(backwards ? pageInfo.hasPreviousPage : pageInfo.hasNextPage)) return rows;
+    cursor = backwards ? pageInfo.startCursor : pageInfo.endCursor;
+  }
+}
+
+test('a column of any kind that can be ordered by is paged by, forwards and backwards, in both directions', async () => {
+  const many =
+    'event Many(int256 signed, bool flag, uint256 whole, uint32 small, address who, bytes32 word, bytes some, string name)';
+  await declareFragments(ledger.database, [{ fragment: many, name: null }]);
+  const source = { address: `0x${'73'.repeat(20)}`, event: 'Many' };
+  const logs = [-HUGE - 1n, -7n, 0n, 7n, HUGE].map((signed, i) => {
+    const values = [
+      signed,
+      i % 2 === 0,
+      10n ** BigInt(i),
+      i,
+      ALICE,
+      id(`${i}`),
+      `0x${'ab'.repeat(i)}`,
+      `ä ${i}`,
+    ];
+    return chainLog(many, source.address, { block: i + 1 }, values);
+  });
+  const statement = { chainId: CHAIN_ID, sources: [source], from: 1, to: 10 };
+  await storeHistory(ledger.database, [
+    { statement, ...decodeLogs(ledger.database.events, CHAIN_ID, [source], logs) },
+  ]);
+  await until('the event', async () => !(await ask(api.url, '{ manyEvents { asOf } }')).errors);
+  const columns = filterColumns(ledger.database.events.byName('Many')!);
+  const unordered = ['bytes32List', 'json'];
+  expect([...new Set([...unordered, ...columns.map(({ kind }) => kind)])].sort()).toEqual(
+    Object.keys(columnKinds).sort(),
+  );
+  const signed = async (direction: string) =>
+    (await pagesOf('signed', direction, false)).map((row) => (row as unknown as { signed: string }).signed);
+  expect(await signed('ASC')).toEqual([String(-HUGE - 1n), '-7', '0', '7', String(HUGE)]);
+  expect(await signed('DESC')).toEqual([String(HUGE), '7', '0', '-7', String(-HUGE - 1n)]);
+  for (const { property } of columns) {
+    for (const direction of ['ASC', 'DESC']) {
+      const text = `{ manyEvents(orderBy: [{ field: ${property}, direction: ${direction} }]) { nodes { id ${property} } } }`;
+      const { nodes } = (await askData(api.url, text)).manyEvents;
+      expect(nodes).toHaveLength(5);
+      expect(await pagesOf(property, direction, false), `${property} ${direction}`).toEqual(nodes);
+      expect(await pagesOf(property, direction, true), `${property} ${direction}`).toEqual(nodes);
+    }
+  }
 });
 
 test('it is counted by its arguments', async () => {

@@ -77,9 +77,13 @@ function cursorValue(value: ColumnValue): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
-/** What a cursor must hold for each kind of column; a forged one must not reach the database. */
-const cursorForms: Partial<Record<ColumnKind, RegExp>> = {
+/**
+ * What a cursor must hold for each kind of column; a forged one must not reach the database. Null: nothing can be ordered by it. All
+ * kinds are named, since without its form a kind has a first page and no second one.
+ */
+const cursorForms: Record<ColumnKind, RegExp | null> = {
   uint256: /^\d{1,78}$/,
+  int256: /^-?\d{1,78}$/,
   safeInt: /^\d{1,16}$/,
   address: /^0x[0-9a-f]{40}$/,
   bytes32: /^0x[0-9a-f]{64}$/,
@@ -87,6 +91,9 @@ const cursorForms: Partial<Record<ColumnKind, RegExp>> = {
   timestamp: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
   // biome-ignore lint/suspicious/noControlCharactersInRegex: Postgres's text holds everything but NUL
   text: /^[^\u0000]*$/,
+  boolean: /^(true|false)$/,
+  bytes32List: null,
+  json: null,
 };
 
 function readValue(column: Column, value: unknown): ColumnValue {
@@ -95,5 +102,6 @@ function readValue(column: Column, value: unknown): ColumnValue {
   // an impossible date, or one of year 0, has the form of one, too
   const impossible = column.kind === 'timestamp' && !(new Date(text).getUTCFullYear() >= 1);
   if (impossible || !cursorForms[column.kind]?.test(text)) throw badInput('this is not a page cursor');
+  if (column.kind === 'boolean') return text === 'true';
   return column.kind.startsWith('byte') || column.kind === 'address' ? text : fromSql(column.kind, text);
 }
