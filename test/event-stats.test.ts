@@ -5,7 +5,8 @@ import { conditionOf, type WhereInput } from '#apps/api/reads/where.js';
 import type { RunningApi } from '#apps/api/server.js';
 import { conditionMatcher, type Row } from '#libs/database/condition.js';
 import { type Bucket, buckets, type StatsGroup } from '#libs/database/event-stats.js';
-import { fromSql } from '#libs/events/column.js';
+import { withCommonColumns } from '#libs/events/base-columns.js';
+import { columnOf, fromSql } from '#libs/events/column.js';
 import { defineEvent } from '#libs/events/event.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
 import { generateRows } from '../scripts/bench/generated-rows.js';
@@ -172,21 +173,36 @@ test('a sum beyond 2^256 is served exactly', async () => {
 });
 
 test('an event without amounts and addresses has counts only; a column named as an aggregate is refused', () => {
-  const declare = (property: string) =>
+  const event = defineEvent({
+    name: 'Ping',
+    signature: 'event Ping(uint256 nonce)',
+    description: 'A test.',
+    columns: { nonce: { kind: 'uint256', description: 'A test.' } },
+  });
+  expect([...statsTerms(event).keys()]).toEqual(['bucket', 'count', 'chainId', 'address', 'nonce']);
+  const columns = [columnOf('count', 'uint256', 'A test.')];
+  const unchecked = { ...event, columns, allColumns: withCommonColumns(columns) };
+  expect(() => statsTerms(unchecked)).toThrow(/Ping: a column has the name of an aggregate/);
+});
+
+test.each([
+  ['count', 'uint256', {}],
+  ['distinctWho', 'uint256', {}],
+  ['sumValue', 'bytes32', { amountOf: 'address' }],
+] as const)('a folder with a column %s, which its aggregates have, is refused', (property, kind, options) => {
+  const declare = (other: string) =>
     defineEvent({
       name: 'Ping',
-      signature: `event Ping(uint256 ${property})`,
+      signature: 'event Ping(address who, uint256 value)',
       description: 'A test.',
-      columns: { [property]: { kind: 'uint256', description: 'A test.' } },
+      columns: {
+        [other]: { kind, description: 'A test.', from: () => null },
+        who: { kind: 'address', description: 'A test.' },
+        value: { kind: 'uint256', description: 'A test.', ...options },
+      },
     });
-  expect([...statsTerms(declare('nonce')).keys()]).toEqual([
-    'bucket',
-    'count',
-    'chainId',
-    'address',
-    'nonce',
-  ]);
-  expect(() => statsTerms(declare('count'))).toThrow(/Ping: a column has the name of an aggregate/);
+  expect(() => declare(property)).toThrow(`Ping: column ${property} has the name of a figure`);
+  expect(statsTerms(declare(`${property}Arg`)).has(`${property}Arg`)).toBe(true);
 });
 
 test('nothing that matches is one group of none, or no group', async () => {

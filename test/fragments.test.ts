@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { statsTerms } from '#apps/api/reads/stats.js';
 import {
   argumentsOf,
   identityOf,
@@ -79,4 +81,48 @@ test('every argument becomes a column of the kind that holds it exactly, under a
     ['chain_id', 'chainIdArg', 'safeInt'],
     ['chainId', 'chainIdArgArg', 'bytes'],
   ]);
+});
+
+const namesOf = (text: string) => argumentsOf(parseFragment(text)).map(({ property }) => property);
+
+test.each([
+  ['before its argument', 'event A(uint256 distinctUser, address user)', ['distinctUserArg', 'user']],
+  ['behind it', 'event A(address user, bool distinct_user)', ['user', 'distinctUserArg']],
+  ['of a name that is none of its own', 'event A(address, int8 distinctArg0)', ['arg0', 'distinctArg0Arg']],
+  [
+    'whose longer name is one, too',
+    'event A(address user, address distinctUser, uint8 distinctDistinctUserArg)',
+    ['user', 'distinctUserArg', 'distinctDistinctUserArgArg'],
+  ],
+  [
+    'whose longer name is taken',
+    'event A(address user, uint8 distinctUser, uint8 distinctUserArg)',
+    ['user', 'distinctUserArgArg', 'distinctUserArg'],
+  ],
+])('an argument that is called as a figure of its aggregates (%s) gets another name', (_, text, names) => {
+  expect(namesOf(text)).toEqual(names);
+});
+
+test('an argument that only looks like a figure of the aggregates keeps its name', () => {
+  expect(namesOf('event A(uint256 user, uint256 distinctUser)')).toEqual(['user', 'distinctUser']);
+  expect(namesOf('event A(address user, uint256[] distinctUser)')).toEqual(['user', 'distinctUser']);
+  expect(namesOf('event A(address user, uint256 distinctuser)')).toEqual(['user', 'distinctuser']);
+});
+
+test('whatever its arguments are called, its figures have names of their own', () => {
+  const name = fc
+    .tuple(
+      fc.constantFrom('', 'distinct', 'distinctDistinct', 'sum'),
+      fc.constantFrom('user', 'User', 'count', 'Arg', 'userArg', 'bucket'),
+    )
+    .map((words) => words.join(''));
+  const type = fc.constantFrom('address', 'uint256', 'bool', 'bytes', 'uint8[]');
+  const inputs = fc.uniqueArray(fc.tuple(type, name), { selector: ([, one]) => one, maxLength: 8 });
+  fc.assert(
+    fc.property(inputs, (given) => {
+      const event = jsonEvent(`event A(${given.map((words) => words.join(' ')).join(', ')})`);
+      statsTerms(event);
+      expect(new Set(event.allColumns.map((column) => column.name)).size).toBe(event.allColumns.length);
+    }),
+  );
 });

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type Column, type ColumnValue, fromSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import type { AmountFunction } from '#libs/events/figures.js';
 import type { Condition } from './condition.js';
 import type { SqlExecutor } from './database.js';
 import { matchingRows } from './matching-rows.js';
@@ -8,10 +9,6 @@ import { matchingRows } from './matching-rows.js';
 /** Stretches of time that rows can be counted by, in UTC; a week begins on Monday. */
 export const buckets = ['HOUR', 'DAY', 'WEEK', 'MONTH'] as const;
 export type Bucket = (typeof buckets)[number];
-
-/** What is told of an amount. */
-export const amountFunctions = ['sum', 'min', 'max'] as const;
-export type AmountFunction = (typeof amountFunctions)[number];
 
 /** One figure of a group, or a part of its key. */
 export type StatsTerm =

@@ -20,6 +20,7 @@ import {
   referenceField,
   snakeCase,
 } from './column.js';
+import { namedAsFigure } from './figures.js';
 import type { ChainLog } from './log.js';
 
 /** Values of stored columns that come from the arguments, by property name. */
@@ -87,7 +88,7 @@ export interface EventDeclaration {
 /**
  * Makes an event type from its folder's declaration.
  * @throws Error when the name isn't PascalCase or the signature can't be parsed, when a column's name is taken by the columns
- *   that every event has, or names no argument, or when its kind doesn't fit the argument or what the column refers to.
+ *   that every event has or by a figure of its aggregates, or names no argument, or when its kind doesn't fit the argument or what the column refers to.
  */
 export function defineEvent(declaration: EventDeclaration): EventDefinition {
   const fragment = fragmentOf(declaration);
@@ -99,6 +100,11 @@ export function defineEvent(declaration: EventDeclaration): EventDefinition {
     assertReference(declaration.name, column, columns);
     assertAmount(declaration.name, column, columns);
   }
+  const figure = namedAsFigure(columns);
+  if (figure)
+    throw new Error(
+      `${declaration.name}: column ${figure.property} has the name of a figure of the event's aggregates, choose another name`,
+    );
   const inLog = columns.filter(isInLog);
   const readArguments = argumentReader(fragment, declaration.name);
   return {

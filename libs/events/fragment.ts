@@ -3,12 +3,16 @@ import { kindsOf } from './argument-kinds.js';
 import { argumentNames } from './argument-reader.js';
 import { commonColumns } from './base-columns.js';
 import { type ColumnKind, snakeCase } from './column.js';
+import { namedAsFigure } from './figures.js';
 
 /** An argument of an event as its own name says it, and what it becomes where no folder says anything else. */
 export interface FragmentArgument {
   /** Name in the fragment, see `argumentNames`. */
   readonly name: string;
-  /** Column and GraphQL field: `_tokenId` → `tokenId`; a name that every event has, or another argument, gets `Arg` behind it. */
+  /**
+   * Column and GraphQL field: `_tokenId` → `tokenId`; a name that every event has, or another argument, or a figure of the event's
+   * aggregates, gets `Arg` behind it.
+   */
   readonly property: string;
   readonly kind: ColumnKind;
   readonly description: string;
@@ -76,14 +80,21 @@ export function otherNameOf(name: string, fragment: EventFragment): string {
 export function argumentsOf(fragment: EventFragment): FragmentArgument[] {
   // by their names in Postgres, which has one for tokenId and tokenID
   const used = new Set([...commonColumns.map((column) => column.property), ...RESERVED].map(snakeCase));
-  const names = argumentNames(fragment.inputs);
-  return fragment.inputs.map((input, i) => {
-    const name = names[i]!;
-    let property = propertyOf(name, i);
+  const free = (wanted: string) => {
+    let property = wanted;
     while (used.has(snakeCase(property))) property += 'Arg';
     used.add(snakeCase(property));
-    return { name, property, ...meaningOf(input) };
+    return property;
+  };
+  const names = argumentNames(fragment.inputs);
+  const args = fragment.inputs.map((input, i) => {
+    const name = names[i]!;
+    return { name, property: free(propertyOf(name, i)), ...meaningOf(input), amountOf: null };
   });
+  // last, so that all other names stay what they are in databases that hold the event; it ends, since only a name with one
+  // `distinct` less can make one change
+  for (let one = namedAsFigure(args); one; one = namedAsFigure(args)) one.property = free(one.property);
+  return args.map(({ amountOf: _, ...argument }) => argument);
 }
 
 /** `_token_id` → `tokenId`. */

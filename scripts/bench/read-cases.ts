@@ -4,9 +4,10 @@ import { conditionOf, filterColumns, type WhereInput } from '#apps/api/reads/whe
 import type { Database, SqlExecutor } from '#libs/database/database.js';
 import { countRows } from '#libs/database/event-count.js';
 import { completeOrder, readPage } from '#libs/database/event-pages.js';
-import { amountFunctions, readStats } from '#libs/database/event-stats.js';
+import { readStats } from '#libs/database/event-stats.js';
 import { type Column, type ColumnValue, fromSql } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import { amountFunctions } from '#libs/events/figures.js';
 
 /** A read as a client may ask for it. */
 export interface ReadCase {

@@ -1,7 +1,8 @@
 import { GraphQLBoolean } from 'graphql';
 import { Field, ObjectType } from 'type-graphql';
-import { amountFunctions, type Bucket, type StatsTerm } from '#libs/database/event-stats.js';
+import type { Bucket, StatsTerm } from '#libs/database/event-stats.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import { amountFunctions } from '#libs/events/figures.js';
 import { amountColumns, distinctColumns, groupColumns, statsTerms } from '../reads/stats.js';
 import { orderInput } from './order-types.js';
 import { DateTimeScalar, FeedCursorScalar, SafeIntScalar, scalarOf } from './scalars.js';

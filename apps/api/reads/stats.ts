@@ -1,8 +1,6 @@
 import type { Condition } from '#libs/database/condition.js';
 import type { Database } from '#libs/database/database.js';
 import {
-  type AmountFunction,
-  amountFunctions,
   type Bucket,
   buckets,
   readStats,
@@ -13,6 +11,13 @@ import { feedHead } from '#libs/database/feed-log.js';
 import { conjuncts, isFixed } from '#libs/database/matching-rows.js';
 import type { Column, ColumnValue } from '#libs/events/column.js';
 import type { EventDefinition } from '#libs/events/event.js';
+import {
+  type AmountFunction,
+  amountFunctions,
+  figureName,
+  isCounted,
+  isGrouped,
+} from '#libs/events/figures.js';
 import { badInput } from '../errors.js';
 import { feedCursor } from './cursors.js';
 import { conditionOf, filterColumns, type WhereInput } from './where.js';
@@ -57,14 +62,14 @@ export interface StatsAnswer {
 export function groupColumns(event: EventDefinition): Column[] {
   return filterColumns(event).filter(
     (column) =>
-      column.amountOf === null &&
+      isGrouped(column) &&
       (event.columns.includes(column) || ['chainId', 'address'].includes(column.property)),
   );
 }
 
 /** Columns of an event whose distinct values can be counted: its own addresses. */
 export function distinctColumns(event: EventDefinition): Column[] {
-  return event.columns.filter(({ kind }) => kind === 'address');
+  return event.columns.filter(isCounted);
 }
 
 /** Columns of an event that can be added up, for one token of one chain at a time. */
@@ -79,7 +84,7 @@ export function amountColumns(event: EventDefinition): Column[] {
 export function statsTerms(event: EventDefinition): ReadonlyMap<string, StatsTerm> {
   const named = (kind: Exclude<StatsTerm['kind'], 'bucket' | 'count'>, column: Column) => {
     const { property } = column;
-    const name = kind === 'key' ? property : `${kind}${property[0]!.toUpperCase()}${property.slice(1)}`;
+    const name = kind === 'key' ? property : figureName(kind, property);
     return [name, { kind, column }] as const;
   };
   const terms = [
