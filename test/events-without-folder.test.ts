@@ -1,6 +1,9 @@
 import { Interface, id } from 'ethers';
+import { GraphQLSchema } from 'graphql';
+import { pino } from 'pino';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { filterColumns } from '#apps/api/reads/where.js';
+import { ServedEvents } from '#apps/api/served-events.js';
 import type { RunningApi } from '#apps/api/server.js';
 import { MESSAGE_VERSION } from '#libs/broker/messages.js';
 import { applyNews } from '#libs/database/apply-news.js';
@@ -9,6 +12,7 @@ import { declareFragments } from '#libs/database/event-fragments.js';
 import { takeOver } from '#libs/database/ledger.js';
 import { storeHistory } from '#libs/database/store-history.js';
 import { columnKinds } from '#libs/events/column.js';
+import type { EventDefinition } from '#libs/events/event.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { ask, askData, startTestApi } from './services/api.js';
 import { LedgerFixture } from './services/ledger-fixture.js';
@@ -354,6 +358,50 @@ test('a fragment does not take over what a build with a folder for it has stored
   ).rejects.toThrow(
     /Gone is the name of another event, which a build with a folder for it has followed here/,
   );
+});
+
+const readiness = async () => (await fetch(`${api.url}/readyz`)).text();
+
+test('an event that can not be served is left out and told by readiness, what is declared beside it is served', async () => {
+  // no fetcher of this version declares one of this name
+  await query(
+    ledger.url,
+    `insert into event_fragment (name, fragment) values ('Not a name', 'event Odd(uint8 a)')`,
+  );
+  await declareFragments(ledger.database, [{ fragment: 'event Later(uint256 value)', name: null }]);
+  const later = '{ laterEvents { nodes { id } } transferEvents { nodes { id } } }';
+  await until('the new schema', async () => !(await ask(api.url, later)).errors);
+  expect(await readiness()).toMatch(/^not ready\nevents: Not a name is not served: Names must only contain/);
+  const restarted = await startTestApi({ database: ledger.database });
+  expect((await ask(restarted.url, later)).errors).toBeUndefined();
+  expect((await get(restarted.url, '/later-events')).status).toBe(200);
+  expect(Object.keys((await get(restarted.url, '/openapi.json')).body.paths).join()).not.toMatch(
+    /not.a.name/i,
+  );
+  await restarted.close();
+  await query(ledger.url, `delete from event_fragment where name = 'Not a name'`);
+  await until('readiness', async () => (await readiness()) === 'ready\n');
+});
+
+test('an API that can not serve new events says so, and goes on with those it has', async () => {
+  const failing = (made: number) => (events: readonly EventDefinition[]) => {
+    if (made++) throw new Error(`no room for ${events.length} events`);
+    return { schema: new GraphQLSchema({}), rest: () => true };
+  };
+  const { database, url } = ledger;
+  const served = new ServedEvents(database, failing(0), pino({ level: 'silent' }));
+  const { current } = served;
+  expect(served.problem).toBe('events without a folder are not known yet');
+  await served.start();
+  expect(served.problem).toBeNull();
+  await query(
+    url,
+    `insert into event_fragment (name, fragment) values ('Another', 'event Another(uint8 a)')`,
+  );
+  await until('the failure', () => served.problem !== null);
+  expect(served.problem).toMatch(/^events as of now can't be served: no room for \d+ events$/);
+  expect(served.current).toBe(current);
+  await served.stop();
 });
 
 test.each([

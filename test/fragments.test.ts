@@ -103,6 +103,10 @@ test.each([
   expect(namesOf(text)).toEqual(names);
 });
 
+test('an argument that is called as a value of GraphQL gets another name', () => {
+  expect(namesOf('event A(bool true, bool false, uint8 null)')).toEqual(['trueArg', 'falseArg', 'nullArg']);
+});
+
 test('an argument that only looks like a figure of the aggregates keeps its name', () => {
   expect(namesOf('event A(uint256 user, uint256 distinctUser)')).toEqual(['user', 'distinctUser']);
   expect(namesOf('event A(address user, uint256[] distinctUser)')).toEqual(['user', 'distinctUser']);

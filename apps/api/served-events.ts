@@ -23,9 +23,13 @@ export interface ServedApi {
  * requests that have begun go on with what they began with.
  */
 export class ServedEvents {
-  private servedEvents: readonly EventDefinition[];
+  /** What `served` was made from, or was to be: it would turn out the same at a second try. */
+  private tried: readonly EventDefinition[];
   private served: ServedApi;
-  private isKnown = false;
+  /** Why the last look found nothing out, in words, or null. */
+  private lookProblem: string | null = 'events without a folder are not known yet';
+  /** What of `tried` isn't served, with the reasons in words, or null. */
+  private unserved: string | null = null;
   private readonly ending = new AbortController();
   private readonly outage: OutageLog;
   private looking: Promise<void> = Promise.resolve();
@@ -36,13 +40,13 @@ export class ServedEvents {
     private readonly logger: Logger,
   ) {
     this.outage = new OutageLog(logger, 'looking for new events again');
-    this.servedEvents = database.events.all;
-    this.served = make(this.servedEvents);
+    this.tried = database.events.all;
+    this.served = this.madeOf(this.tried);
   }
 
   /** Why clients can't ask for all events, in words, or null. */
   get problem(): string | null {
-    return this.isKnown ? null : 'events without a folder are not known yet';
+    return this.lookProblem ?? this.unserved;
   }
 
   get current(): ServedApi {
@@ -73,18 +77,66 @@ export class ServedEvents {
   private async lookOnce(): Promise<void> {
     try {
       await this.database.events.load(this.database.statements);
-      this.isKnown = true;
-      if (this.database.events.all !== this.servedEvents) this.renew();
+      if (this.database.events.all !== this.tried) this.renew();
+      this.lookProblem = null;
       this.outage.ended();
     } catch (error) {
-      this.outage.failed(`events without a folder can't be looked for: ${(error as Error).message}`);
+      this.lookProblem = `events without a folder can't be looked for: ${(error as Error).message}`;
+      this.outage.failed(this.lookProblem);
     }
   }
 
   private renew(): void {
-    const events = this.database.events.all;
-    this.served = this.make(events);
-    this.servedEvents = events;
-    this.logger.info(`serving ${this.servedEvents.map((event) => event.name).join(', ')}`);
+    this.tried = this.database.events.all;
+    try {
+      this.served = this.madeOf(this.tried);
+    } catch (error) {
+      this.unserved = `events as of now can't be served: ${(error as Error).message}`;
+      this.logger.error(this.unserved);
+    }
+  }
+
+  /** Made from these events, but for those without a folder that it can't be made with. @throws Error when leaving them out doesn't help. */
+  private madeOf(events: readonly EventDefinition[]): ServedApi {
+    const { api, misfits } = madeWithoutMisfits(this.make, events);
+    const told = [...misfits].map(([{ name }, reason]) => `${name} is not served: ${reason}`);
+    this.unserved = told.length ? told.join('; ') : null;
+    if (this.unserved) this.logger.error(this.unserved);
+    const served = events.filter((event) => !misfits.has(event));
+    this.logger.info(`serving ${served.map((event) => event.name).join(', ')}`);
+    return api;
+  }
+}
+
+type Make<T> = (events: readonly EventDefinition[]) => T;
+type Misfits = ReadonlyMap<EventDefinition, string>;
+
+function madeWithoutMisfits<T>(
+  make: Make<T>,
+  events: readonly EventDefinition[],
+): { api: T; misfits: Misfits } {
+  try {
+    return { api: make(events), misfits: new Map() };
+  } catch {
+    const withFolder = events.filter((event) => !event.sharesTable);
+    const misfits = misfitsOf(
+      (some) => make([...withFolder, ...some]),
+      events.filter((event) => event.sharesTable),
+    );
+    return { api: make(events.filter((event) => !misfits.has(event))), misfits };
+  }
+}
+
+/** The events that nothing can be made with, each with the reason; looked for by halves, since most of many can be made with. */
+function misfitsOf(make: Make<unknown>, events: readonly EventDefinition[]): Misfits {
+  if (!events.length) return new Map();
+  try {
+    make(events);
+    return new Map();
+  } catch (error) {
+    const [one, ...others] = events;
+    if (!others.length) return new Map([[one!, (error as Error).message]]);
+    const middle = Math.ceil(events.length / 2);
+    return new Map([...misfitsOf(make, events.slice(0, middle)), ...misfitsOf(make, events.slice(middle))]);
   }
 }

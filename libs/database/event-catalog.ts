@@ -85,7 +85,6 @@ export class EventCatalog {
       select name, fragment, adopted_as from event_fragment order by name`.execute(executor);
     const told = JSON.stringify(rows);
     if (told === this.told) return;
-    this.told = told;
     const before = this.withoutFolder;
     const withoutFolder = new Map<string, EventDefinition>();
     const formerNames = new Map<string, EventDefinition>();
@@ -110,6 +109,8 @@ export class EventCatalog {
     const isSame =
       before.size === withoutFolder.size && [...withoutFolder].every(([name, e]) => before.get(name) === e);
     if (!isSame) this.every = [...events, ...withoutFolder.values()];
+    // last: what could not be read is read again, and told again
+    this.told = told;
   }
 
   /**

@@ -18,8 +18,22 @@ export interface FragmentArgument {
   readonly description: string;
 }
 
-/** Names of fields that every event has beside its columns, and of what stands beside them in filters. */
-const RESERVED = ['id', 'finality', 'explorerLinks', 'chain', 'and', 'or', 'not', 'args', 'bucket', 'count'];
+/** Names of fields that every event has beside its columns, of what stands beside them in filters, and what no enum of GraphQL has. */
+const RESERVED = [
+  'id',
+  'finality',
+  'explorerLinks',
+  'chain',
+  'and',
+  'or',
+  'not',
+  'args',
+  'bucket',
+  'count',
+  'true',
+  'false',
+  'null',
+];
 
 /**
  * Reads a human-readable ABI fragment: `event Transfer(address indexed from, address indexed to, uint256 value)`.

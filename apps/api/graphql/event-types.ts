@@ -1,5 +1,11 @@
 import 'reflect-metadata';
-import { GraphQLBoolean, type GraphQLScalarType, GraphQLString } from 'graphql';
+import {
+  assertEnumValueName,
+  assertName,
+  GraphQLBoolean,
+  type GraphQLScalarType,
+  GraphQLString,
+} from 'graphql';
 import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import { COUNT_LIMIT } from '#libs/database/event-count.js';
 import { type Column, referenceField } from '#libs/events/column.js';
@@ -121,8 +127,12 @@ function filterOf({ kind, nullable }: Column): TypeClass {
   return filter;
 }
 
-/** Makes the GraphQL types of an event type from its definition. */
+/**
+ * Makes the GraphQL types of an event type from its definition.
+ * @throws GraphQLError when a name can't be one in GraphQL.
+ */
 export function eventTypes(event: EventDefinition): EventTypes {
+  assertNames(event);
   const name = `${event.name}Event`;
   const node = nodeType(event, name);
   return {
@@ -145,6 +155,12 @@ export function eventTypes(event: EventDefinition): EventTypes {
     connection: connectionType(name, node),
     changes: changesType(name, node),
   };
+}
+
+/** Before anything is made: type-graphql keeps what it was told, so that one wrong name would spoil every later schema. */
+function assertNames(event: EventDefinition): void {
+  assertName(event.name);
+  for (const { property } of event.allColumns) assertEnumValueName(property);
 }
 
 function nodeType(event: EventDefinition, name: string): TypeClass {
