@@ -81,6 +81,7 @@ test('a column whose name GraphQL or Postgres could not have is refused', () => 
   expect(() => ping('', columns('aB', 'a_b'))).toThrow(/is called a_b in Postgres, as another/);
   expect(() => ping('', columns('tx_hash'))).toThrow(/every event has a column tx_hash/);
   expect(() => ping('', columns('a'), `P${'i'.repeat(60)}ng`)).toThrow(/63 characters at most/);
+  expect(() => ping('', columns('a'.repeat(64)))).toThrow(/a in Postgres, which takes 63 characters at most/);
 });
 
 test('a text with a NUL, which Postgres can not keep, makes the log undecodable instead of stopping its batch', () => {

@@ -244,6 +244,26 @@ test('a column of any kind that can be ordered by is paged by, forwards and back
   }
 });
 
+test('arguments with names that are longer than Postgres takes are read and filtered by', async () => {
+  const long = `${'many_words_'.repeat(6)}`;
+  const fragment = `event Wordy(uint256 ${long}a, string ${long}b)`;
+  await declareFragments(ledger.database, [{ fragment, name: null }]);
+  const source = { address: `0x${'74'.repeat(20)}`, event: 'Wordy' };
+  const logs = [chainLog(fragment, source.address, { block: 9 }, [7n, 'said'])];
+  const statement = { chainId: CHAIN_ID, sources: [source], from: 1, to: 10 };
+  await storeHistory(ledger.database, [
+    { statement, ...decodeLogs(ledger.database.events, CHAIN_ID, [source], logs) },
+  ]);
+  await until('the event', async () => !(await ask(api.url, '{ wordyEvents { asOf } }')).errors);
+  const [a, b] = ledger.database.events.byName('Wordy')!.columns.map(({ property }) => property);
+  const text = `{ wordyEvents(where: { ${a}: { gt: "6" }, ${b}: { in: ["said", "unsaid"] } }) { nodes { a: ${a} b: ${b} } } }`;
+  expect((await askData(api.url, text)).wordyEvents.nodes).toEqual([{ a: '7', b: 'said' }]);
+  const counted = `{ wordyStats(groupBy: [${a}, ${b}]) { groups { key { a: ${a} b: ${b} } count } } }`;
+  expect((await askData(api.url, counted)).wordyStats.groups).toEqual([
+    { key: { a: '7', b: 'said' }, count: 1 },
+  ]);
+});
+
 test('it is counted by its arguments', async () => {
   const data = await askData(
     api.url,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { statsTerms } from '#apps/api/reads/stats.js';
+import { LONGEST_NAME } from '#libs/events/event.js';
 import {
   argumentsOf,
   identityOf,
@@ -105,6 +106,27 @@ test.each([
 
 test('an argument that is called as a value of GraphQL gets another name', () => {
   expect(namesOf('event A(bool true, bool false, uint8 null)')).toEqual(['trueArg', 'falseArg', 'nullArg']);
+});
+
+const long = 'a'.repeat(63);
+
+test.each([
+  ['as long as Postgres takes them', `event A(bool ${long})`, [long]],
+  ['longer', `event A(bool ${long}b, bool ${long}c)`, [long, `${'a'.repeat(59)}Arg`]],
+  ['longer in Postgres', `event A(bool ${'aB'.repeat(25)})`, ['aB'.repeat(21)]],
+  [
+    'longer with what tells them apart',
+    `event A(bool ${'c'.repeat(63)}, bool _${'c'.repeat(63)})`,
+    ['c'.repeat(63), `${'c'.repeat(59)}Arg`],
+  ],
+  [
+    'longer than a figure allows',
+    `event A(address ${'d'.repeat(60)}, bool distinctD${'d'.repeat(59)})`,
+    ['d'.repeat(60), `distinctD${'d'.repeat(53)}`],
+  ],
+])('names of arguments that are %s are told apart by what Postgres keeps of them', (_, text, names) => {
+  expect(namesOf(text)).toEqual(names);
+  for (const { name } of jsonEvent(text).columns) expect(name.length).toBeLessThanOrEqual(LONGEST_NAME);
 });
 
 test('an argument that only looks like a figure of the aggregates keeps its name', () => {

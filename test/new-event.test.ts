@@ -31,6 +31,7 @@ test.each([
   'event Orders(uint256[] indexed ids, (uint256 a, address b)[2] indexed sides, (int8 x, string s) indexed last, bytes)',
   'event Named(uint256, uint256 arg0, uint256 tokenId, address tokenID, bool indexed _token_id)',
   'event Staked(address indexed user, uint256 distinctUser)',
+  `event Long(uint256 ${'veryLong'.repeat(9)}, bool ${'veryLong'.repeat(10)})`,
 ])(
   'the folder of %s declares the fields that the event has without it, and an example that it reads',
   (fragment) => {

@@ -58,7 +58,7 @@ export async function readStats(
   request: StatsRequest,
 ): Promise<StatsGroup[]> {
   const terms = termsOf(request);
-  const selected = terms.map((term) => sql`${termSql(term, request.bucket)} as ${sql.ref(aliasOf(term))}`);
+  const selected = terms.map((term, i) => sql`${termSql(term, request.bucket)} as ${sql.ref(aliasOf(i))}`);
   const groups = terms.flatMap((term, i) =>
     term.kind === 'bucket' || term.kind === 'key' ? [sql.lit(i + 1)] : [],
   );
@@ -91,8 +91,9 @@ function tieBreakers(terms: readonly StatsTerm[]) {
     .map((term) => ({ term, descending: term.kind === 'bucket' }));
 }
 
-function aliasOf(term: StatsTerm): string {
-  return 'column' in term ? `${term.kind}_${term.column.name}` : term.kind;
+/** By its place: with a column's name in it Postgres might cut it. */
+function aliasOf(place: number): string {
+  return `term_${place}`;
 }
 
 function termSql(term: StatsTerm, bucket: Bucket | null): RawBuilder<unknown> {
@@ -107,17 +108,19 @@ function termSql(term: StatsTerm, bucket: Bucket | null): RawBuilder<unknown> {
 function groupOf(row: Record<string, unknown>, terms: readonly StatsTerm[]): StatsGroup {
   const figures = <V>(kind: StatsTerm['kind'], read: (value: unknown, column: Column) => V) =>
     Object.fromEntries(
-      terms.flatMap((term) =>
+      terms.flatMap((term, i) =>
         term.kind === kind && 'column' in term
-          ? [[term.column.property, read(row[aliasOf(term)], term.column)] as const]
+          ? [[term.column.property, read(row[aliasOf(i)], term.column)] as const]
           : [],
       ),
     );
+  const valueAt = (kind: StatsTerm['kind']) => row[aliasOf(terms.findIndex((term) => term.kind === kind))];
+  const bucket = valueAt('bucket');
   const whole = (value: unknown) => (value === null ? null : BigInt(value as string));
   return {
-    bucket: row.bucket == null ? null : new Date(row.bucket as string),
+    bucket: bucket == null ? null : new Date(bucket as string),
     key: figures('key', (value, column) => fromSql(column.kind, value)),
-    count: Number(row.count),
+    count: Number(valueAt('count')),
     distinct: figures('distinct', Number),
     sum: figures('sum', whole),
     min: figures('min', whole),

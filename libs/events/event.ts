@@ -204,6 +204,8 @@ function assertName(
   if (!/^(?!__)[_A-Za-z]\w*$/.test(property)) throw fail('has no name that GraphQL takes');
   if (columns.filter((column) => column.name === name).length > 1)
     throw fail(`is called ${name} in Postgres, as another column of the event`);
+  if (name.length > LONGEST_NAME)
+    throw fail(`is called ${name} in Postgres, which takes ${LONGEST_NAME} characters at most`);
   const index = `${tableOf(event)}_${name}`;
   if (indexed && index.length > LONGEST_NAME)
     throw fail(`would have the index ${index}: Postgres takes ${LONGEST_NAME} characters at most`);

@@ -3,6 +3,7 @@ import { kindsOf } from './argument-kinds.js';
 import { argumentNames } from './argument-reader.js';
 import { commonColumns } from './base-columns.js';
 import { type ColumnKind, snakeCase } from './column.js';
+import { LONGEST_NAME } from './event.js';
 import { namedAsFigure } from './figures.js';
 
 /** An argument of an event as its own name says it, and what it becomes where no folder says anything else. */
@@ -11,7 +12,7 @@ export interface FragmentArgument {
   readonly name: string;
   /**
    * Column and GraphQL field: `_tokenId` → `tokenId`; a name that every event has, or another argument, or a figure of the event's
-   * aggregates, gets `Arg` behind it.
+   * aggregates, gets `Arg` behind it; one that is too long for Postgres is cut.
    */
   readonly property: string;
   readonly kind: ColumnKind;
@@ -95,8 +96,8 @@ export function argumentsOf(fragment: EventFragment): FragmentArgument[] {
   // by their names in Postgres, which has one for tokenId and tokenID
   const used = new Set([...commonColumns.map((column) => column.property), ...RESERVED].map(snakeCase));
   const free = (wanted: string) => {
-    let property = wanted;
-    while (used.has(snakeCase(property))) property += 'Arg';
+    let property = fitting(wanted, '');
+    for (let tail = 'Arg'; used.has(snakeCase(property)); tail += 'Arg') property = fitting(wanted, tail);
     used.add(snakeCase(property));
     return property;
   };
@@ -109,6 +110,13 @@ export function argumentsOf(fragment: EventFragment): FragmentArgument[] {
   // `distinct` less can make one change
   for (let one = namedAsFigure(args); one; one = namedAsFigure(args)) one.property = free(one.property);
   return args.map(({ amountOf: _, ...argument }) => argument);
+}
+
+/** A name of two parts, the first of which is cut where Postgres would cut the whole: it would take two long names for one. */
+function fitting(stem: string, tail: string): string {
+  let cut = stem;
+  while (cut && snakeCase(cut + tail).length > LONGEST_NAME) cut = cut.slice(0, -1);
+  return cut + tail;
 }
 
 /** `_token_id` → `tokenId`. */
