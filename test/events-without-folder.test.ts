@@ -264,6 +264,23 @@ test('arguments with names that are longer than Postgres takes are read and filt
   ]);
 });
 
+test.each([
+  ['eq', '"\\ud800"'],
+  ['in', '["a", "b\\udc00"]'],
+  ['notIn', '["\\ud800x"]'],
+])('half a character in a filter of a text (%s) is refused as what it is', async (operator, value) => {
+  const where = JSON.parse(`{ "first": { "${operator}": ${value} } }`);
+  const text = 'query ($where: OddOneEventWhere) { oddOneEvents(where: $where) { nodes { id } } }';
+  const refused = { message: `first.${operator} has half of a character (a lone surrogate)` };
+  expect((await ask(api.url, text, { where })).errors).toMatchObject([
+    { ...refused, extensions: { code: 'BAD_USER_INPUT' } },
+  ]);
+  const { status, body } = await get(api.url, '/odd-one-events', {
+    where: `{"first":{"${operator}":${value}}}`,
+  });
+  expect([status, body.error.message]).toEqual([400, refused.message]);
+});
+
 test('it is counted by its arguments', async () => {
   const data = await askData(
     api.url,

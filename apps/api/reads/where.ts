@@ -51,6 +51,8 @@ function operatorOf(column: Column, operator: string, written: unknown): Conditi
   const operands = Array.isArray(written) ? written : [written];
   if (operands.some((one) => typeof one === 'string' && one.includes('\0')))
     throw badInput(`${column.property}.${operator} has a NUL character`);
+  if (operands.some((one) => typeof one === 'string' && !one.isWellFormed()))
+    throw badInput(`${column.property}.${operator} has half of a character (a lone surrogate)`);
   if (operands.length > MAX_LIST)
     throw badInput(
       `${column.property}.${operator} has ${operands.length} values, at most ${MAX_LIST} are allowed`,
