@@ -93,6 +93,16 @@ const badPages: readonly [title: string, variables: () => object, says: RegExp][
     /DateTime/,
   ],
   [
+    'a day that its month does not have',
+    () => ({ where: { blockTimestamp: { gt: '2026-02-30T00:00:00Z' } } }),
+    /DateTime/,
+  ],
+  [
+    'a leap day of another year',
+    () => ({ where: { blockTimestamp: { in: ['2024-02-29T00:00:00Z', '2026-02-29T23:00:00+10:00'] } } }),
+    /"2026-02-29T23:00:00\+10:00" is not a DateTime/,
+  ],
+  [
     'a moment before year 1',
     () => ({ where: { blockTimestamp: { gt: '0000-01-01T00:00:00Z' } } }),
     /DateTime/,

@@ -109,7 +109,8 @@ export const DateTimeScalar = scalar<Date>({
   serialize: (value) => (value as Date).toISOString(),
   parse: (value) => {
     const pattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
-    const date = new Date(typeof value === 'string' && pattern.test(value) ? value : Number.NaN);
+    const isWritten = typeof value === 'string' && pattern.test(value) && isDay(value.slice(0, 10));
+    const date = new Date(isWritten ? value : Number.NaN);
     // the time zone may carry the moment into a year that neither ISO 8601 nor Postgres writes with four digits
     if (date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9999) return date;
     throw badInput(
@@ -117,6 +118,11 @@ export const DateTimeScalar = scalar<Date>({
     );
   },
 });
+
+/** Whether the calendar has a day: JavaScript takes 30 February for 2 March. @param day `2026-01-31`. */
+function isDay(day: string): boolean {
+  return new Date(day).getUTCDate() === Number(day.slice(8));
+}
 
 export const FeedCursorScalar = scalar<string>({
   name: 'FeedCursor',
