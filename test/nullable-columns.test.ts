@@ -277,6 +277,19 @@ test('what refers to nothing is null in GraphQL and REST, and isNull is a parame
   expect(lost.nodes).toMatchObject([{ token: USDC, tokenInfo: null, explorerLinks: { token: null } }]);
 });
 
+test('groups without a value come last, in both directions', async () => {
+  const keys = async (direction: string) => {
+    const order = `orderBy: [{ field: price, direction: ${direction} }]`;
+    const { groups } = (
+      await askData(api.url, `{ offerStats(groupBy: [price], ${order}) { groups { key { price } } } }`)
+    ).offerStats;
+    return groups.map(({ key }: { key: { price: string | null } }) => key.price);
+  };
+  const values = prices.slice(1).map(String);
+  expect(await keys('ASC')).toEqual([...values, null]);
+  expect(await keys('DESC')).toEqual([...values.reverse(), null]);
+});
+
 test('a column that always has a value has no isNull, and a cursor without one is refused', async () => {
   const { errors } = await ask(
     api.url,

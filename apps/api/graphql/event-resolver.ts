@@ -97,7 +97,8 @@ function resolverClass(
       _where: WhereInput | null,
       @Arg('since', () => FeedCursorScalar, {
         nullable: true,
-        description: 'Go on behind this place; default: now. "0" is the beginning.',
+        description:
+          'Go on behind this place; default: now. "0" is the beginning of the commit log, and has expired (CURSOR_EXPIRED) once some of it is no longer kept.',
       })
       _since: string | null,
       @Arg('finality', () => Finality, {

@@ -48,7 +48,8 @@ export function statsResolver(
       bucket: Bucket | null,
       @Arg('orderBy', () => [types.orderBy], {
         nullable: true,
-        description: 'By default the newest bucket first, or without `bucket` the largest count first.',
+        description:
+          'By default the newest bucket first, or without `bucket` the largest count first. Null comes last, in either direction.',
       })
       orderBy: StatsArguments['orderBy'],
       @Arg('first', () => Int, {

@@ -27,7 +27,7 @@ export function feedCursor(epoch: string, place: FeedPlace): string {
 }
 
 /**
- * Reads a cursor of the live feed. `0` is the beginning of the feed.
+ * Reads a cursor of the live feed. `0` is the beginning of the feed, which isn't kept for ever.
  * @throws GraphQLError BAD_USER_INPUT when it is a page's cursor, or none at all; CURSOR_EXPIRED when it is another database's.
  */
 export function parseFeedCursor(cursor: string, epoch: string): FeedPlace {
