@@ -28,8 +28,6 @@ export class ServedEvents {
   private served: ServedApi;
   /** Why the last look found nothing out, in words, or null. */
   private lookProblem: string | null = 'events without a folder are not known yet';
-  /** What of `tried` isn't served, with the reasons in words, or null. */
-  private unserved: string | null = null;
   private readonly ending = new AbortController();
   private readonly outage: OutageLog;
   private looking: Promise<void> = Promise.resolve();
@@ -44,9 +42,12 @@ export class ServedEvents {
     this.served = this.madeOf(this.tried);
   }
 
-  /** Why clients can't ask for all events, in words, or null. */
+  /**
+   * Why nobody knows which events there are, in words, or null. One that can't be served is no such reason, and is logged: every API
+   * would be taken out of service for it, and with it all other events.
+   */
   get problem(): string | null {
-    return this.lookProblem ?? this.unserved;
+    return this.lookProblem;
   }
 
   get current(): ServedApi {
@@ -91,17 +92,14 @@ export class ServedEvents {
     try {
       this.served = this.madeOf(this.tried);
     } catch (error) {
-      this.unserved = `events as of now can't be served: ${(error as Error).message}`;
-      this.logger.error(this.unserved);
+      this.logger.error(`events as of now can't be served: ${(error as Error).message}`);
     }
   }
 
   /** Made from these events, but for those without a folder that it can't be made with. @throws Error when leaving them out doesn't help. */
   private madeOf(events: readonly EventDefinition[]): ServedApi {
     const { api, misfits } = madeWithoutMisfits(this.make, events);
-    const told = [...misfits].map(([{ name }, reason]) => `${name} is not served: ${reason}`);
-    this.unserved = told.length ? told.join('; ') : null;
-    if (this.unserved) this.logger.error(this.unserved);
+    for (const [{ name }, reason] of misfits) this.logger.error(`${name} is not served: ${reason}`);
     const served = events.filter((event) => !misfits.has(event));
     this.logger.info(`serving ${served.map((event) => event.name).join(', ')}`);
     return api;
