@@ -26,6 +26,8 @@ class LaggingNode {
   indexed = Number.POSITIVE_INFINITY;
   /** Blocks that it finds nothing of when asked by hash. */
   blindByHash = new Set<number>();
+  /** From this block on it has another branch, without wanted logs. */
+  forkedFrom = Number.POSITIVE_INFINITY;
 
   constructor(private readonly wanted: readonly number[]) {}
 
@@ -33,10 +35,12 @@ class LaggingNode {
     eth_chainId: () => '0x7',
     eth_getBlockByNumber: (block: string) => {
       const number = block === 'latest' ? this.head : block === 'finalized' ? this.finalized : Number(block);
-      return number <= this.head ? rawBlock(number, [], { logsBloom: FULL_BLOOM }) : null;
+      if (number > this.head) return null;
+      const [hash, parentHash] = [number, number - 1].map((n) => blockHash(n, this.branchOf(n)));
+      return rawBlock(number, [], { logsBloom: FULL_BLOOM, hash, parentHash });
     },
     eth_getLogs: (query: { blockHash?: string; fromBlock?: string; toBlock?: string }) => {
-      const found = this.wanted.filter((n) => n <= this.indexed && n <= this.head);
+      const found = this.wanted.filter((n) => n <= this.indexed && n <= this.head && n < this.forkedFrom);
       const logs = found.map((n) => rawLog(n, { blockTimestamp: toQuantity(timeOf(n)) }));
       return logs.filter(({ blockNumber, blockHash: hash }) =>
         query.blockHash
@@ -45,6 +49,10 @@ class LaggingNode {
       );
     },
   });
+
+  private branchOf(number: number): string {
+    return number < this.forkedFrom ? 'a' : 'b';
+  }
 }
 
 /** A leader that follows nodes. */
@@ -139,6 +147,53 @@ test('a node that finds a log by range and not by its block’s hash is given up
   expect(blocksWithLogs(said)).toEqual([14]);
 });
 
+test('a log of another branch, which the second look finds, is not waited for: the next answer is believed', async () => {
+  const node = new LaggingNode([]);
+  node.head = 20;
+  const { said, rpcs, untilFinal } = await followedBy([node]);
+  await untilFinal(10);
+  let strays = 1;
+  const honest = rpcs[0]!.answering;
+  // one of the nodes behind the name still has a branch that was replaced
+  const late = byMethod({
+    eth_getLogs: () => [
+      rawLog(14, { blockHash: blockHash(14, 'b'), blockTimestamp: toQuantity(timeOf(14)) }),
+    ],
+  });
+  rpcs[0]!.answering = (request) => {
+    const answer = honest(request)!;
+    const calls = [request].flat();
+    const i = calls.findIndex(
+      ({ method, params: [query] }) => method === 'eth_getLogs' && 'fromBlock' in (query as object),
+    );
+    if (i < 0 || strays-- <= 0) return answer;
+    const bodies = [answer.body].flat();
+    bodies[i] = late(calls[i]!)!.body;
+    return { body: Array.isArray(request) ? bodies : bodies[0] };
+  };
+  node.finalized = 20;
+  await untilFinal(20);
+  expect(strays).toBeLessThan(1);
+  expect(blocksWithLogs(said)).toEqual([]);
+});
+
+test('a log that no node gives by its block’s hash is not waited for once a reorg has dropped the block', async () => {
+  const node = new LaggingNode([14]);
+  node.head = 20;
+  node.blindByHash.add(14);
+  const { said, step, applyAll, untilFinal } = await followedBy([node]);
+  await untilFinal(10);
+  node.finalized = 15;
+  await until('the log to be missed by its hash', async () => {
+    const error = await step().catch((failure: Error) => failure);
+    applyAll();
+    return error instanceof Error && error.message.includes('though there are some by range');
+  });
+  node.forkedFrom = 13;
+  await untilFinal(15);
+  expect(blocksWithLogs(said)).toEqual([]);
+});
+
 test('after a takeover, stored blocks without rows are asked for again, and those with rows are not said again', async () => {
   const node = new LaggingNode([12, 14]);
   node.head = 20;
@@ -183,6 +238,7 @@ test('after a takeover, a node that has no logs of a block that is stored with r
 test('a block of which the node has only logs that are not followed is not said again', async () => {
   const logs = [12, 13].map((blockNumber) => ({
     blockNumber,
+    blockHash: blockHash(blockNumber),
     topics: blockNumber === 13 ? ['wanted'] : ['other'],
   }));
   const endpoint = {
@@ -197,7 +253,8 @@ test('a block of which the node has only logs that are not followed is not said 
     isWanted: ({ topics }: { topics: readonly string[] }) => topics[0] === 'wanted',
   };
   const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [12, 13] });
-  const lookAgain = (upTo: number) => blocks.lookAgain(client as unknown as ChainClient, wanted, upTo);
+  const lookAgain = (upTo: number) =>
+    blocks.lookAgain(client as unknown as ChainClient, wanted, upTo, { hashAt: blockHash });
   expect(await lookAgain(12)).toBeNull();
   expect(await lookAgain(13)).toBe(13);
 });
@@ -212,8 +269,9 @@ test('what stays above blocks that are said again stays unproven, and is asked f
   };
   const client = { use: async (work: (e: typeof endpoint) => unknown) => work(endpoint) };
   const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [] });
+  const wanted = { filter: FILTER, isWanted: () => true };
   const lookAgain = (upTo: number) =>
-    blocks.lookAgain(client as unknown as ChainClient, { filter: FILTER, isWanted: () => true }, upTo);
+    blocks.lookAgain(client as unknown as ChainClient, wanted, upTo, { hashAt: blockHash });
   blocks.said(10, Number.POSITIVE_INFINITY, [12, 14, 16]);
   blocks.said(10, 13, []);
   expect(await lookAgain(15)).toBeNull();

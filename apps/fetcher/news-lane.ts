@@ -77,7 +77,8 @@ export class NewsLane {
     }
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
-      const missed = await lead.unproven.lookAgain(this.client, this.options, decision.number);
+      const held = lead.known.segment;
+      const missed = await lead.unproven.lookAgain(this.client, this.options, decision.number, held);
       if (missed !== null) {
         lead.restateFrom(missed);
         return { outcome: 'said', head, final, replaced: 0 };

@@ -2,7 +2,7 @@ import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { Endpoint, LogFilter } from '#libs/chain/endpoint.js';
 import type { Leadership } from '#libs/database/ledger.js';
 import type { ChainLog } from '#libs/events/log.js';
-import type { HeldBlock } from './segment.js';
+import type { HeldBlock, Segment } from './segment.js';
 
 /** Blocks between two unproven ones that are asked for along with them: another request would cost more. */
 const GAP = 1_000;
@@ -12,6 +12,9 @@ export interface WantedLogs {
   readonly filter: LogFilter;
   readonly isWanted: (log: ChainLog) => boolean;
 }
+
+/** The hash that is held at a height, undefined where none is. */
+type Held = Pick<Segment, 'hashAt'>;
 
 type Taken = Pick<Leadership, 'segment' | 'finalizedBlock' | 'emptyHeights'>;
 
@@ -25,9 +28,8 @@ export class UnprovenBlocks {
   private readonly heights: Set<number>;
   /** No height lies above. */
   private top = Number.POSITIVE_INFINITY;
-  /** Heights whose logs were seen by range and not by hash. */
-  private readonly owed = new Set<number>();
-
+  /** Hashes of blocks, by height, whose logs were seen by range and not by hash. */
+  private readonly owed = new Map<number, string>();
   /** Hashes of blocks that were stored with rows when the term began. */
   private readonly full: ReadonlySet<string>;
 
@@ -57,9 +59,10 @@ export class UnprovenBlocks {
    * @throws RpcError when it says so of one of these blocks.
    */
   assertNoneKnown(endpoint: Endpoint, unproven: readonly HeldBlock[]): void {
-    const missing = unproven.find(({ number, hash }) => this.owed.has(number) || this.full.has(hash));
+    const isOwed = ({ number, hash }: HeldBlock) => this.owed.get(number) === hash;
+    const missing = unproven.find((block) => isOwed(block) || this.full.has(block.hash));
     if (!missing) return;
-    const where = this.owed.has(missing.number) ? 'there are some by range' : 'some are stored';
+    const where = isOwed(missing) ? 'there are some by range' : 'some are stored';
     throw endpoint.blockError(
       'bad_data',
       `has no logs of block ${missing.number} by its hash, though ${where}`,
@@ -68,33 +71,51 @@ export class UnprovenBlocks {
 
   /**
    * Asks again for the logs of unproven blocks up to a final one.
+   * @param held the blocks that were said: an endpoint that has logs of others is on another branch, and the next one is asked.
    * @returns the lowest block that has some after all, and so must be said again; null: all are proven now. @throws RpcUnavailable
    */
-  async lookAgain(client: ChainClient, wanted: WantedLogs, upTo: number): Promise<number | null> {
+  async lookAgain(client: ChainClient, wanted: WantedLogs, upTo: number, held: Held): Promise<number | null> {
     for (const [from, last] of runsOf([...this.heights].filter((height) => height <= upTo))) {
       for (let next = from; next <= last; ) {
-        const { to, logs } = await client.use((endpoint) => endpoint.logsFrom(next, last, wanted.filter));
-        const missed = this.heard(
-          next,
-          to,
-          logs.filter(wanted.isWanted).map((log) => log.blockNumber),
+        const { to, logs } = await client.use((endpoint) =>
+          logsOfHeld(endpoint, wanted, { from: next, last, held }),
         );
+        const missed = this.heard(next, to, logs);
         if (missed !== null) return missed;
         next = to + 1;
       }
     }
-    for (const height of this.owed) if (height <= upTo) this.owed.delete(height);
+    for (const [height, hash] of this.owed)
+      if (height <= upTo || held.hashAt(height) !== hash) this.owed.delete(height);
     return null;
   }
 
   /** Takes note of which blocks of [from, to] have logs. @returns the lowest that should have none. */
-  private heard(from: number, to: number, full: readonly number[]): number | null {
-    const missed = full.filter((height) => this.heights.has(height));
-    for (const height of missed) this.owed.add(height);
-    if (missed.length) return Math.min(...missed);
+  private heard(from: number, to: number, logs: readonly ChainLog[]): number | null {
+    const missed = logs.filter(({ blockNumber }) => this.heights.has(blockNumber));
+    for (const { blockNumber, blockHash } of missed) this.owed.set(blockNumber, blockHash);
+    if (missed.length) return Math.min(...missed.map(({ blockNumber }) => blockNumber));
     for (const height of this.heights) if (from <= height && height <= to) this.heights.delete(height);
     return null;
   }
+}
+
+/** The wanted logs of held blocks, as far as the endpoint gives them at once. @throws RpcError when one is of a block that isn't held. */
+async function logsOfHeld(
+  endpoint: Endpoint,
+  { filter, isWanted }: WantedLogs,
+  { from, last, held }: { from: number; last: number; held: Held },
+): Promise<{ to: number; logs: ChainLog[] }> {
+  const { to, logs } = await endpoint.logsFrom(from, last, filter);
+  const found = logs.filter(isWanted);
+  for (const { blockNumber, blockHash } of found) {
+    // below a jump nothing is held
+    const ours = held.hashAt(blockNumber) ?? blockHash;
+    if (blockHash === ours) continue;
+    const message = `has logs of block ${blockNumber} as ${blockHash}, and was asked about ${ours}`;
+    throw endpoint.blockError('bad_data', message);
+  }
+  return { to, logs: found };
 }
 
 /** Ranges that hold all heights, with no gap longer than `GAP`. */
