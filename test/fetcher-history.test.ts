@@ -1,14 +1,18 @@
 import fc from 'fast-check';
+import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { HistoryLane } from '#apps/fetcher/history-lane.js';
 import type { Ranges } from '#apps/fetcher/history-plan.js';
 import { Lead } from '#apps/fetcher/lead.js';
 import type { Broker, Queue } from '#libs/broker/broker.js';
 import type { FinalStatement } from '#libs/broker/messages.js';
-import type { ChainClient } from '#libs/chain/chain-client.js';
+import { ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
 import { EventCatalog } from '#libs/database/event-catalog.js';
 import type { ChainLog } from '#libs/events/log.js';
 import { socketBridge } from '#libs/events/socket-bridge/event.js';
+import { blockHash, rawBlock } from './services/recorded-blocks.js';
+import { byMethod, RecordedRpc } from './services/recorded-rpc.js';
+import { until } from './services/until.js';
 
 const source = { address: `0x${'aa'.repeat(20)}`, event: 'SocketBridge' };
 const MINUTE = 60_000;
@@ -272,4 +276,52 @@ test('all of the history is stored in the end, whatever the endpoint and the bro
     }),
     { numRuns: 30 },
   );
+});
+
+test('the history of an endpoint that has another block where ours is final is never said, though no other endpoint answers', async () => {
+  const node = (branch: string) =>
+    byMethod({
+      eth_chainId: () => '0x7',
+      eth_getBlockByNumber: (block: string) =>
+        rawBlock(Number(block), [], { hash: blockHash(Number(block), branch) }),
+      eth_getLogs: () => [],
+    });
+  const own = await RecordedRpc.start(() => ({ status: 502, body: 'Bad Gateway' }));
+  const fork = await RecordedRpc.start(node('b'));
+  const urls = [own.url, fork.url];
+  let clock = 0;
+  const client = new ChainClient({
+    chainId: 7,
+    urls,
+    batchSize: 10,
+    logger: pino({ level: 'silent' }),
+    now: () => clock,
+  });
+  const published: FinalStatement[] = [];
+  const failures: unknown[] = [];
+  const broker = { trouble: null, publish: async (_: unknown, s: FinalStatement) => void published.push(s) };
+  const parts = { client, broker: broker as unknown as Broker, events, batchSize: 10 };
+  const lane = new HistoryLane(parts, { said: () => {}, failed: (error) => failures.push(error) });
+  const taken = { ...nothingStored, segment: new Map([[30, blockHash(30)]]), finalizedBlock: 30 };
+  const lead = new Lead(7, [source], parts.broker, taken);
+  const plan = () => lane.plan(lead, [{ ...source, startBlock: 1, coverage: [] }] as never, 30);
+  try {
+    plan();
+    await until('the history to fail', () => failures.length);
+    expect(failures[0]).toBeInstanceOf(RpcUnavailable);
+    const kinds = (failures[0] as RpcUnavailable).failures.map(({ kind }) => kind);
+    expect(kinds).toEqual(['transient', 'other_final_block']);
+    expect(published).toEqual([]);
+    own.answering = node('a');
+    await until('the history', () => {
+      clock += 60_000;
+      vi.advanceTimersByTime(MINUTE / 2);
+      plan();
+      return published.length >= 3;
+    });
+    expect(published.slice(0, 3).map(({ from }) => from)).toEqual([1, 11, 21]);
+  } finally {
+    client.close();
+    await Promise.all([own.stop(), fork.stop()]);
+  }
 });

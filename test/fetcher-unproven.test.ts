@@ -177,6 +177,30 @@ test('a log of another branch, which the second look finds, is not waited for: t
   expect(blocksWithLogs(said)).toEqual([]);
 });
 
+test('an endpoint that is left on another branch is not believed that a block stays empty', async () => {
+  const [late, well] = [new LaggingNode([14]), new LaggingNode([14])];
+  for (const node of [late, well]) {
+    node.head = 20;
+    node.indexed = 12;
+  }
+  const { said, rpcs, untilFinal } = await followedBy([late, well]);
+  await untilFinal(10);
+  for (const node of [late, well]) {
+    node.finalized = 20;
+    node.indexed = 20;
+  }
+  // what is asked by range comes from a node behind the name that has a branch without the log
+  const own = rpcs[0]!.answering;
+  const astray = new LaggingNode([14]);
+  Object.assign(astray, { head: 20, forkedFrom: 13 });
+  rpcs[0]!.answering = (request) => {
+    const isRange = [request].flat().some(({ params: [query] }) => Object(query).fromBlock);
+    return (isRange ? astray.answering : own)(request);
+  };
+  await untilFinal(20);
+  expect(blocksWithLogs(said)).toEqual([14]);
+});
+
 test('a log that no node gives by its block’s hash is not waited for once a reorg has dropped the block', async () => {
   const node = new LaggingNode([14]);
   node.head = 20;
@@ -254,7 +278,12 @@ test('a block of which the node has only logs that are not followed is not said 
   };
   const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [12, 13] });
   const lookAgain = (upTo: number) =>
-    blocks.lookAgain(client as unknown as ChainClient, wanted, upTo, { hashAt: blockHash });
+    blocks.lookAgain(
+      client as unknown as ChainClient,
+      wanted,
+      { number: upTo, hash: blockHash(upTo) },
+      { hashAt: blockHash },
+    );
   expect(await lookAgain(12)).toBeNull();
   expect(await lookAgain(13)).toBe(13);
 });
@@ -271,7 +300,12 @@ test('what stays above blocks that are said again stays unproven, and is asked f
   const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [] });
   const wanted = { filter: FILTER, isWanted: () => true };
   const lookAgain = (upTo: number) =>
-    blocks.lookAgain(client as unknown as ChainClient, wanted, upTo, { hashAt: blockHash });
+    blocks.lookAgain(
+      client as unknown as ChainClient,
+      wanted,
+      { number: upTo, hash: blockHash(upTo) },
+      { hashAt: blockHash },
+    );
   blocks.said(10, Number.POSITIVE_INFINITY, [12, 14, 16]);
   blocks.said(10, 13, []);
   expect(await lookAgain(15)).toBeNull();

@@ -2,7 +2,7 @@ import { toQuantity } from 'ethers';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { ChainClient, RpcUnavailable } from '#libs/chain/chain-client.js';
-import { blocksUpTo, FILTER, rawBlock, rawLog } from './services/recorded-blocks.js';
+import { blockHash, blocksUpTo, FILTER, rawBlock, rawLog } from './services/recorded-blocks.js';
 import { type Answering, type ArrivedCall, byMethod, RecordedRpc } from './services/recorded-rpc.js';
 
 const open: { close(): unknown }[] = [];
@@ -217,4 +217,57 @@ test('logs whose chain’s id came in another request are not believed, however 
   const client = clientOf([rpc]);
   await expect(read(client, 141, 230)).rejects.toThrow(/gives other logs each time it is asked/);
   expect(otherReads).not.toBe(null);
+});
+
+const anchor = { number: 1_500, hash: blockHash(1_500), otherwise: 'other_final_block' } as const;
+
+test.each([
+  ['another block', rawBlock(1_500, [], { hash: blockHash(1_500, 'b') }), 'other_final_block'],
+  ['no block', null, 'head_behind'],
+])(
+  'where an endpoint has %s in the place of the final one, the next one is asked',
+  async (_, shown, kind) => {
+    const [astray, well] = [await node(), await node()];
+    astray.answering = byMethod({
+      eth_chainId: () => '0x7',
+      eth_getBlockByNumber: (block: string) => (Number(block) === 1_500 ? shown : rawBlock(Number(block))),
+      eth_getLogs: () => [],
+    });
+    const kinds: string[] = [];
+    const client = clientOf([astray, well]);
+    const { to } = await client.use(async (endpoint) => {
+      const reading = endpoint.logsFrom(0, 99, FILTER, anchor);
+      await reading.catch((error: { kind: string }) => kinds.push(error.kind));
+      return reading;
+    });
+    expect([to, kinds]).toEqual([99, [kind]]);
+    expect(asked(well)).toEqual([0]);
+    const alone = clientOf([astray]);
+    const last = alone.use((endpoint) => endpoint.rangeLogs(1_401, 1_500, FILTER, anchor));
+    await expect(last).rejects.toMatchObject({ failures: [{ kind }] });
+  },
+);
+
+test('the final block comes in the batch of the logs, and costs nothing where the range ends with it', async () => {
+  const rpc = await node();
+  const client = clientOf([rpc]);
+  await client.use((endpoint) => endpoint.rangeLogs(1_401, 1_499, FILTER, anchor));
+  await client.use((endpoint) => endpoint.rangeLogs(1_401, 1_500, FILTER, anchor));
+  const methods = rpc.requests.map((request) => [request].flat().map(({ method }) => method));
+  const [logs, block, chain] = ['eth_getLogs', 'eth_getBlockByNumber', 'eth_chainId'];
+  expect(methods.slice(1)).toEqual([
+    [logs, block, chain, block],
+    [logs, block, chain],
+  ]);
+});
+
+test('where the final block doesn’t fit into the batch of the logs, they are read again after it', async () => {
+  const single = nodeOf();
+  const refusal = { body: { error: 'batch too large' } };
+  const rpc = await RecordedRpc.start((request) => ([request].flat().length > 3 ? refusal : single(request)));
+  open.push({ close: () => rpc.stop() });
+  const client = clientOf([rpc]);
+  await client.use((endpoint) => endpoint.rangeLogs(0, 99, FILTER, anchor));
+  expect(rpc.requests.at(-1)).toMatchObject({ method: 'eth_getLogs' });
+  expect(asked(rpc)).toHaveLength(3);
 });

@@ -144,8 +144,10 @@ export class HistoryLane {
   private async fetchAndPublish(lead: Lead, range: PlannedRange, from: number): Promise<number> {
     const { events } = this.parts;
     const filter = events.filterOf(range.sources);
+    // what is said here is true for ever: an endpoint of a fork, or of a dead branch, must not answer it
+    const anchor = lead.final ? ({ ...lead.final, otherwise: 'other_final_block' } as const) : undefined;
     const { to, logs } = await this.parts.client.use(
-      (endpoint) => endpoint.logsFrom(from, range.to, filter),
+      (endpoint) => endpoint.logsFrom(from, range.to, filter, anchor),
       { from },
     );
     for (const piece of piecesOfRange(from, to, logs.filter(events.isOf(range.sources)))) {

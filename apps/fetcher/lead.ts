@@ -8,7 +8,7 @@ import {
 } from '#libs/broker/messages.js';
 import type { LaneProgress, Leadership, LedgerSource } from '#libs/database/ledger.js';
 import { COVERED, type Known } from './decide.js';
-import { Segment } from './segment.js';
+import { type HeldBlock, Segment } from './segment.js';
 import { UnprovenBlocks } from './unproven-blocks.js';
 
 /** News statements that may be unapplied at a time (DESIGN §3.2). */
@@ -46,6 +46,13 @@ export class Lead {
 
   get known(): Known {
     return { segment: this.segment, finalized: this.finalizedSaid, coveredTo: this.coveredTo };
+  }
+
+  /** The block that is final for us, said or recorded; null: none is, or nobody knows its hash any more. */
+  get final(): HeldBlock | null {
+    if (this.finalizedSaid === null) return null;
+    const hash = this.segment.hashAt(this.finalizedSaid);
+    return hash === undefined ? null : { number: this.finalizedSaid, hash };
   }
 
   /** Statements that are said and not yet applied. */

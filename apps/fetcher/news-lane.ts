@@ -78,7 +78,7 @@ export class NewsLane {
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
       const held = lead.known.segment;
-      const missed = await lead.unproven.lookAgain(this.client, this.options, decision.number, held);
+      const missed = await lead.unproven.lookAgain(this.client, this.options, decision, held);
       if (missed !== null) {
         lead.restateFrom(missed);
         return { outcome: 'said', head, final, replaced: 0 };

@@ -70,15 +70,21 @@ export class UnprovenBlocks {
   }
 
   /**
-   * Asks again for the logs of unproven blocks up to a final one.
+   * Asks again for the logs of unproven blocks up to a final one, which the endpoint must show: on another branch other blocks are empty.
    * @param held the blocks that were said: an endpoint that has logs of others is on another branch, and the next one is asked.
    * @returns the lowest block that has some after all, and so must be said again; null: all are proven now. @throws RpcUnavailable
    */
-  async lookAgain(client: ChainClient, wanted: WantedLogs, upTo: number, held: Held): Promise<number | null> {
+  async lookAgain(
+    client: ChainClient,
+    wanted: WantedLogs,
+    final: HeldBlock,
+    held: Held,
+  ): Promise<number | null> {
+    const upTo = final.number;
     for (const [from, last] of runsOf([...this.heights].filter((height) => height <= upTo))) {
       for (let next = from; next <= last; ) {
         const { to, logs } = await client.use((endpoint) =>
-          logsOfHeld(endpoint, wanted, { from: next, last, held }),
+          logsOfHeld(endpoint, wanted, { from: next, last, final, held }),
         );
         const missed = this.heard(next, to, logs);
         if (missed !== null) return missed;
@@ -104,9 +110,12 @@ export class UnprovenBlocks {
 async function logsOfHeld(
   endpoint: Endpoint,
   { filter, isWanted }: WantedLogs,
-  { from, last, held }: { from: number; last: number; held: Held },
+  { from, last, final, held }: { from: number; last: number; final: HeldBlock; held: Held },
 ): Promise<{ to: number; logs: ChainLog[] }> {
-  const { to, logs } = await endpoint.logsFrom(from, last, filter);
+  const { number, hash } = final;
+  // not recorded yet: the chain may have changed since it was shown
+  const anchor = { number, hash, otherwise: 'bad_data' } as const;
+  const { to, logs } = await endpoint.logsFrom(from, last, filter, anchor);
   const found = logs.filter(isWanted);
   for (const { blockNumber, blockHash } of found) {
     // below a jump nothing is held

@@ -6,13 +6,13 @@ import { bloomIsSaturated, explainsBloom } from './bloom.js';
 import type { RpcCall, RpcReply } from './json-rpc.js';
 import { bloomVerdict, filterParams, isWanted, type LogFilter } from './log-filter.js';
 import { LogRange } from './log-range.js';
-import { assertWanted, RangeReader } from './range-reader.js';
+import { type Anchor, assertWanted, RangeReader } from './range-reader.js';
 import { RpcError, type RpcErrorKind } from './rpc-error.js';
 import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
 import { type RequestLimits, type RequestObserver, RpcConnection } from './rpc-transport.js';
 import { parseAnswer, type TransactionAnswers, transactionCall } from './transaction.js';
 
-export type { LogFilter };
+export type { Anchor, LogFilter };
 
 /** When a block counts as final: by the node's `finalized` tag, or at a depth below the head. */
 export type FinalityRule =
@@ -161,14 +161,20 @@ export class Endpoint {
   /**
    * The wanted logs of as many blocks from `from` on as it gives, at most to `last`. A refusal that taught a smaller range is
    * tried again at once.
+   * @param anchor a block, not below `last`, that the endpoint must show; unset: any branch will do.
    * @returns the logs of [from, to], in order.
    */
-  async logsFrom(from: number, last: number, filter: LogFilter): Promise<{ to: number; logs: ChainLog[] }> {
+  async logsFrom(
+    from: number,
+    last: number,
+    filter: LogFilter,
+    anchor?: Anchor,
+  ): Promise<{ to: number; logs: ChainLog[] }> {
     for (;;) {
       const { size } = this.range;
       const to = Math.min(last, from + size - 1);
       try {
-        return { to, logs: await this.rangeLogs(from, to, filter) };
+        return { to, logs: await this.rangeLogs(from, to, filter, anchor) };
       } catch (error) {
         if (this.range.size >= size) throw error;
       }
@@ -178,9 +184,9 @@ export class Endpoint {
   /**
    * The wanted logs of blocks [from, to], in order (see `RangeReader`). A refused range shrinks this endpoint's `range`.
    */
-  async rangeLogs(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
+  async rangeLogs(from: number, to: number, filter: LogFilter, anchor?: Anchor): Promise<ChainLog[]> {
     try {
-      const logs = await this.ranges.logs(from, to, filter);
+      const logs = await this.ranges.logs(from, to, filter, anchor);
       this.range.grow(to - from + 1);
       return logs;
     } catch (error) {

@@ -15,11 +15,23 @@ import type { RpcConnection } from './rpc-transport.js';
  */
 const UNBATCHED_MARGIN_SECONDS = 60;
 
+const ANCHOR_WORDS = { other_final_block: 'stored as final', bad_data: 'said' };
+
+/** A block that an endpoint must show for its logs to be of our branch. */
+export interface Anchor {
+  readonly number: number;
+  readonly hash: string;
+  /** What it means when another block is shown there: that ours is recorded as final, or that the chain may have changed. */
+  readonly otherwise: 'other_final_block' | 'bad_data';
+}
+
 /**
  * Reads logs by range, such that they can be believed: the header of the last block comes in the same batch, since a node that
  * doesn't have that block answers "empty" wrongly, or clamps the range in silence; and so does the chain's id, since nothing else
  * ties a range to a chain, and a name may come to lead to a node of another one, where the same contract has other events.
- * An endpoint that doesn't take all that in one batch is asked for the logs twice, with the chain's id between (seen in the torture
+ * Neither tells a node of a fork, or one that is left on a dead branch, below what is final for us: a caller who knows a block names
+ * it as anchor, and its header comes in the batch as well, each time, since behind a balancer each answer may be another node's.
+ * An endpoint that doesn't take all that in one batch is asked for the logs twice, with the rest between (seen in the torture
  * test: a name that led to another chain for a second, just between the logs and the id, and the other chain's logs were stored).
  */
 export class RangeReader {
@@ -38,17 +50,24 @@ export class RangeReader {
     this.headTime = Math.max(this.headTime, timestamp);
   }
 
-  /** The wanted logs of blocks [from, to], in order, with their times. @throws RpcError */
-  async logs(from: number, to: number, filter: LogFilter): Promise<ChainLog[]> {
+  /**
+   * The wanted logs of blocks [from, to], in order, with their times.
+   * @param anchor not below `to`. @throws RpcError
+   */
+  async logs(from: number, to: number, filter: LogFilter, anchor?: Anchor): Promise<ChainLog[]> {
     const query = { fromBlock: toQuantity(from), toBlock: toQuantity(to), ...filterParams(filter) };
     const calls = [{ method: 'eth_getLogs', params: [query] }, blockCall(to)];
     if (this.expectedChainId !== undefined) calls.push(chainIdCall);
+    const isApart = anchor !== undefined && anchor.number !== to;
+    if (isApart) calls.push(blockCall(anchor.number));
     const { replies, together } = await this.connection.sendTelling(calls, 'history');
     const [logsReply, headerReply, chainIdReply] = replies;
     const logs = this.read(logsReply!);
     const last = this.answers.headerAt(headerReply!, to);
-    if (chainIdReply) this.assertChain(this.answers.chainId(chainIdReply));
+    if (this.expectedChainId !== undefined) this.assertChain(this.answers.chainId(chainIdReply!));
     if (!last) throw this.error('head_behind', `doesn't have block ${to}: its answer may be incomplete`);
+    if (anchor)
+      this.assertShown(anchor, isApart ? this.answers.headerAt(replies.at(-1)!, anchor.number) : last);
     if (together < 2) await this.assertDeep(last);
     if (together < calls.length) await this.assertSame(calls[0]!, logs);
     assertWanted(this.answers, logs, filter);
@@ -77,6 +96,14 @@ export class RangeReader {
   private assertChain(answered: number): void {
     if (answered === this.expectedChainId) return;
     throw this.answers.error('wrong_chain', 'eth_chainId', wrongChainWords(this.expectedChainId!, answered));
+  }
+
+  private assertShown({ number, hash, otherwise }: Anchor, shown: BlockHeader | null): void {
+    if (shown?.hash === hash) return;
+    const [kind, message] = shown
+      ? [otherwise, `shows block ${number} as ${shown.hash}, ${ANCHOR_WORDS[otherwise]} is ${hash}`]
+      : ['head_behind' as const, `doesn't show block ${number}, which is final`];
+    throw this.answers.error(kind, 'eth_getBlockByNumber', message);
   }
 
   /** Without batches nothing ties a range's logs to a node that has its last block: it must lie well below the head. */

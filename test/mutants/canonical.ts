@@ -219,6 +219,18 @@ export const canonical: InvariantMutants = {
       ],
     },
     {
+      name: 'says the history of whatever branch an endpoint has',
+      file: 'apps/fetcher/history-lane.ts',
+      search: 'endpoint.logsFrom(from, range.to, filter, anchor)',
+      replace: 'endpoint.logsFrom(from, range.to, filter, anchor && undefined)',
+      killers: [
+        by(
+          'fetcher-history',
+          'the history of an endpoint that has another block where ours is final is never said, though no other endpoint answers',
+        ),
+      ],
+    },
+    {
       name: 'takes a block of another height than it asked for',
       file: 'libs/chain/answer-reader.ts',
       search: 'if (header && header.number !== number) {',
