@@ -53,6 +53,13 @@ test('logs come in order, each with the time of its block', async () => {
   expect(rpc.calls('eth_getLogs')[0]!.params).toEqual([query]);
 });
 
+test('a log’s time of zero is none: its block’s header tells it', async () => {
+  const logs = [rawLog(12, { blockTimestamp: '0x0' }), rawLog(20, { blockTimestamp: '0x0' })];
+  const { endpoint } = await endpointSaying(logs);
+  const found = await endpoint.rangeLogs(10, 20, FILTER);
+  expect(found.map(({ blockTimestamp }) => blockTimestamp)).toEqual([timeOf(12), timeOf(20)]);
+});
+
 test('an empty answer of a node that lacks the last block proves nothing', async () => {
   const { endpoint } = await endpointSaying([], 15);
   await expect(endpoint.rangeLogs(10, 20, FILTER)).rejects.toMatchObject({ kind: 'head_behind' });
@@ -75,6 +82,7 @@ test.each([
     ],
   ],
   ['another hash at the last block', [rawLog(20, { blockHash: blockHash(20, 'b'), blockTimestamp: '0x1' })]],
+  ['another time than the last block’s', [rawLog(20, { blockTimestamp: toQuantity(timeOf(20) + 1) })]],
   ['another hash than the header', [rawLog(12, { blockHash: blockHash(12, 'b') })]],
 ])('%s is bad data, never stored', async (_, logs) => {
   const { endpoint } = await endpointSaying(logs);

@@ -117,7 +117,10 @@ export class RangeReader {
     throw this.error('head_behind', message);
   }
 
-  /** Gives every log its block's time: from the log where the node tells it, else from headers, in batches. */
+  /**
+   * Gives every log its block's time: from the log where the node tells it, else from headers, in batches. What a log says of the last
+   * block must be what that block's header says.
+   */
   private async timestamped(logs: readonly RpcLog[], last: BlockHeader): Promise<ChainLog[]> {
     const hashes = new Map<number, string>([[last.number, last.hash]]);
     for (const { blockNumber, blockHash } of logs) {
@@ -135,9 +138,15 @@ export class RangeReader {
     );
     const times = new Map([...headers, last].map((header) => [header.hash, header.timestamp]));
     return logs.map((log) => {
-      const blockTimestamp = log.blockTimestamp ?? times.get(log.blockHash);
-      if (blockTimestamp !== undefined) return { ...log, blockTimestamp };
-      throw this.error('bad_data', `block ${log.blockNumber} has another hash than its logs`);
+      const shown = times.get(log.blockHash);
+      const blockTimestamp = log.blockTimestamp ?? shown;
+      if (blockTimestamp === undefined)
+        throw this.error('bad_data', `block ${log.blockNumber} has another hash than its logs`);
+      if (blockTimestamp === (shown ?? blockTimestamp)) return { ...log, blockTimestamp };
+      throw this.error(
+        'bad_data',
+        `a log of block ${log.blockNumber} says time ${blockTimestamp}, its header ${shown}`,
+      );
     });
   }
 

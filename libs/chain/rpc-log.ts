@@ -1,7 +1,7 @@
 import type { ChainLog } from '#libs/events/log.js';
 import { bytes, MalformedValue, quantity } from './hex.js';
 
-/** A log as a node answered it; the block's time is there only if the node gives it. */
+/** A log as a node answered it; the block's time, Unix seconds, is there only if the node gives it. */
 export type RpcLog = Omit<ChainLog, 'blockTimestamp'> & { readonly blockTimestamp: number | undefined };
 
 const NO_TRANSACTION = `0x${'00'.repeat(32)}`;
@@ -28,8 +28,11 @@ function parseLog(value: unknown): RpcLog {
     data: bytes(log.data, 'log.data'),
     blockNumber: quantity(log.blockNumber, 'log.blockNumber'),
     blockHash,
+    // some nodes say 0 for a time that they don't know
     blockTimestamp:
-      log.blockTimestamp == null ? undefined : quantity(log.blockTimestamp, 'log.blockTimestamp'),
+      log.blockTimestamp == null
+        ? undefined
+        : quantity(log.blockTimestamp, 'log.blockTimestamp') || undefined,
     // logs of a block itself, which some chains give no transaction: zeros would make those of all blocks one
     txHash: txHash === NO_TRANSACTION ? blockHash : txHash,
     txIndex: quantity(log.transactionIndex, 'log.transactionIndex'),
