@@ -7,7 +7,7 @@ import type { ChainConfig } from '#libs/config/chain-config.js';
 import type { ConfiguredSource } from '#libs/config/chain-sources.js';
 import type { Database } from '#libs/database/database.js';
 import { FragmentRefused } from '#libs/database/event-fragments.js';
-import { reportState, type WantedSource } from '#libs/database/ledger.js';
+import { reportState } from '#libs/database/ledger.js';
 import type { Logger } from '#libs/telemetry/logger.js';
 import { OutageLog } from '#libs/telemetry/outage-log.js';
 import { pause } from '#libs/telemetry/run-process.js';
@@ -16,6 +16,7 @@ import { ChainFollower } from './chain-follower.js';
 import { declaredSources } from './declared-sources.js';
 import { NewsLane } from './news-lane.js';
 import type { Sharing } from './sharing.js';
+import { wantedSources } from './wanted-sources.js';
 
 /** Wait between tries to reach a chain's RPC at start. */
 const RETRY_MS = 2_000;
@@ -171,16 +172,4 @@ async function finalityRule(
     rule: { kind: 'depth', confirmations },
     words: `${confirmations} blocks below the head (the node has no finalized tag)`,
   };
-}
-
-/** The sources with their start blocks; `latest` is the final block now, unless the ledger knows a start already. */
-async function wantedSources(
-  sources: readonly StatedSource[],
-  startBlock: ChainConfig['startBlock'],
-  client: ChainClient,
-  rule: FinalityRule,
-): Promise<WantedSource[]> {
-  if (startBlock !== 'latest') return sources.map((source) => ({ ...source, startBlock }));
-  const { finalized } = await client.use((endpoint) => endpoint.observe([], rule));
-  return sources.map((source) => ({ ...source, startBlock: finalized.number, keepsStart: true }));
 }

@@ -186,6 +186,7 @@ export class NewsLane {
       const message = `shows block ${from} as ${headers[0]!.hash}, and showed it as ${safe.hash}`;
       throw endpoint.blockError('bad_data', message);
     }
+    if (parent === undefined) await endpoint.assertOnChain(headers[0]!);
     const { filter, isWanted, bloomProvesAbsence } = this.options;
     const logs = await Promise.all(
       batches.map((b) => {

@@ -2,7 +2,7 @@ import { type BlockHeader, parseHeader } from './block-header.js';
 import { MalformedValue, quantity, toQuantity } from './hex.js';
 import type { RpcCall, RpcReply } from './json-rpc.js';
 import type { Urgency } from './rate-limiter.js';
-import { RpcError, type RpcErrorKind } from './rpc-error.js';
+import { RpcError, type RpcErrorKind, wrongChainWords } from './rpc-error.js';
 import type { RpcConnection } from './rpc-transport.js';
 
 /** Reads what an endpoint answers: values of the right form, blocks of the right height. All methods throw RpcError. */
@@ -46,6 +46,13 @@ export class AnswerReader {
   /** The chain id of an answer. */
   chainId(reply: RpcReply): number {
     return this.read('eth_chainId', reply, (result) => quantity(result, 'chain id'));
+  }
+
+  /** Makes sure that an answer is the id of this chain; undefined: any will do. */
+  assertChain(reply: RpcReply, expected: number | undefined): void {
+    const answered = this.chainId(reply);
+    if (answered === (expected ?? answered)) return;
+    throw this.error('wrong_chain', 'eth_chainId', wrongChainWords(expected!, answered));
   }
 
   /** The result of a call, parsed. */

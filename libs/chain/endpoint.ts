@@ -58,7 +58,7 @@ export class Endpoint {
 
   /**
    * @param batchSize blocks per request for logs at most.
-   * @param expectedChainId chain that logs read by range must be of; unset: any.
+   * @param expectedChainId chain that logs read by range, and first blocks, must be of; unset: any.
    * @throws TypeError when the URL isn't one.
    */
   constructor(
@@ -66,7 +66,7 @@ export class Endpoint {
     batchSize: number,
     limits: Partial<RequestLimits> = {},
     onRequest?: RequestObserver,
-    expectedChainId?: number,
+    private readonly expectedChainId?: number,
   ) {
     this.range = new LogRange(batchSize);
     this.connection = new RpcConnection(url, limits, onRequest);
@@ -118,6 +118,20 @@ export class Endpoint {
     const header =
       tagged ?? at.get(number) ?? (number === head.number ? head : await this.answers.headerOrNull(number));
     return { head, finalized: { number, header }, at };
+  }
+
+  /**
+   * Makes sure that a block which was shown here is of the configured chain, where nothing that is stored tells: the name may have
+   * led to another chain's node for a moment. The chain's id is asked for before and after the block, in case they don't travel together.
+   */
+  async assertOnChain({ number, hash }: Pick<BlockHeader, 'number' | 'hash'>): Promise<void> {
+    const calls = [chainIdCall, blockCall(number), chainIdCall];
+    const [before, reply, after] = await this.connection.send(calls);
+    for (const id of [before!, after!]) this.answers.assertChain(id, this.expectedChainId);
+    const shown = this.answers.headerAt(reply!, number);
+    if (!shown) throw this.blockError('head_behind', `doesn't have block ${number}, which it has shown`);
+    if (shown.hash === hash) return;
+    throw this.blockError('bad_data', `shows block ${number} as ${shown.hash}, and showed it as ${hash}`);
   }
 
   /** The headers of [from, to]; a block that the endpoint doesn't have is `head_behind`. */

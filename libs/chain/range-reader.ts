@@ -5,7 +5,7 @@ import type { BlockHeader } from './block-header.js';
 import { toQuantity } from './hex.js';
 import type { RpcCall, RpcReply } from './json-rpc.js';
 import { filterParams, isWanted, type LogFilter } from './log-filter.js';
-import { type RpcError, type RpcErrorKind, wrongChainWords } from './rpc-error.js';
+import type { RpcError, RpcErrorKind } from './rpc-error.js';
 import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
 import type { RpcConnection } from './rpc-transport.js';
 
@@ -64,7 +64,7 @@ export class RangeReader {
     const [logsReply, headerReply, chainIdReply] = replies;
     const logs = this.read(logsReply!);
     const last = this.answers.headerAt(headerReply!, to);
-    if (this.expectedChainId !== undefined) this.assertChain(this.answers.chainId(chainIdReply!));
+    if (this.expectedChainId !== undefined) this.answers.assertChain(chainIdReply!, this.expectedChainId);
     if (!last) throw this.error('head_behind', `doesn't have block ${to}: its answer may be incomplete`);
     if (anchor)
       this.assertShown(anchor, isApart ? this.answers.headerAt(replies.at(-1)!, anchor.number) : last);
@@ -91,11 +91,6 @@ export class RangeReader {
       'bad_data',
       'gives other logs each time it is asked, and takes no batches that would tell which are right',
     );
-  }
-
-  private assertChain(answered: number): void {
-    if (answered === this.expectedChainId) return;
-    throw this.answers.error('wrong_chain', 'eth_chainId', wrongChainWords(this.expectedChainId!, answered));
   }
 
   private assertShown({ number, hash, otherwise }: Anchor, shown: BlockHeader | null): void {

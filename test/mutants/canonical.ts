@@ -231,6 +231,13 @@ export const canonical: InvariantMutants = {
       ],
     },
     {
+      name: 'says first blocks of whatever chain a name leads to',
+      file: 'apps/fetcher/news-lane.ts',
+      search: '    if (parent === undefined) await endpoint.assertOnChain(headers[0]!);\n',
+      replace: '',
+      killers: [by('fetcher-news', '%s, no block of it is said')],
+    },
+    {
       name: 'takes a block of another height than it asked for',
       file: 'libs/chain/answer-reader.ts',
       search: 'if (header && header.number !== number) {',
