@@ -218,6 +218,27 @@ test('a log that no node gives by its block’s hash is not waited for once a re
   expect(blocksWithLogs(said)).toEqual([]);
 });
 
+test('without batches, finality goes as far as blocks can be believed to be empty', async () => {
+  const node = new LaggingNode([]);
+  Object.assign(node, { head: 105, finalized: 100 });
+  const { said, rpcs, step, untilFinal, untilSaid } = await followedBy([node]);
+  const single = node.answering;
+  rpcs[0]!.answering = (request) =>
+    Array.isArray(request) ? { body: { error: 'batch requests are disabled' } } : single(request);
+  await untilSaid(105);
+  // blocks are a second apart, and none is 60 s below the head
+  for (let steps = 0; steps < 3; steps++) expect(await step()).toMatchObject({ outcome: 'idle' });
+  node.head = 200;
+  await untilSaid(200);
+  node.finalized = 195;
+  await untilFinal(140);
+  node.head = 230;
+  await untilFinal(170);
+  const final = said.flatMap((one) => (one.kind === 'finality' ? [one] : []));
+  expect(Math.max(...final.map(({ number }) => number))).toBe(170);
+  expect(final.filter(({ number, hash }) => hash !== blockHash(number))).toEqual([]);
+});
+
 test('after a takeover, stored blocks without rows are asked for again, and those with rows are not said again', async () => {
   const node = new LaggingNode([12, 14]);
   node.head = 20;

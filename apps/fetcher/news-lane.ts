@@ -5,6 +5,7 @@ import type { Endpoint, FinalityRule } from '#libs/chain/endpoint.js';
 import { type Decision, decide, type Seen } from './decide.js';
 import { forkPoint } from './fork-point.js';
 import { type Lead, WINDOW } from './lead.js';
+import type { HeldBlock } from './segment.js';
 import type { WantedLogs } from './unproven-blocks.js';
 
 /** Blocks of one batch of headers, and of one of logs. */
@@ -77,16 +78,34 @@ export class NewsLane {
     }
     if (decision.kind === 'finality' && performance.now() - this.lastFinality >= FINALITY_INTERVAL_MS) {
       this.lastFinality = performance.now();
-      const held = lead.known.segment;
-      const missed = await lead.unproven.lookAgain(this.client, this.options, decision, held);
-      if (missed !== null) {
-        lead.restateFrom(missed);
-        return { outcome: 'said', head, final, replaced: 0 };
-      }
-      await lead.finality(decision.number, decision.hash);
-      return { outcome: 'said', head, final, replaced: 0 };
+      if (await this.sayFinality(lead, decision)) return { outcome: 'said', head, final, replaced: 0 };
     }
     return { outcome: 'idle', head, final };
+  }
+
+  /** Says that a block is final, or one below it. @returns false when nothing could be said yet. @throws as `step` */
+  private async sayFinality(lead: Lead, shown: HeldBlock): Promise<boolean> {
+    try {
+      await this.proveAndSay(lead, shown);
+      return true;
+    } catch (error) {
+      const believedTo = error instanceof RpcUnavailable ? error.believedTo : undefined;
+      if (believedTo === undefined) throw error;
+      // no batches, and the final block lies too near the head; so will every later one
+      const { segment, finalized } = lead.known;
+      const deep = segment.lastBy(believedTo, shown.number);
+      if (!deep || deep.number <= (finalized ?? -1)) return false;
+      await this.proveAndSay(lead, deep);
+      return true;
+    }
+  }
+
+  /** Says that a block is final, unless one up to there turns out to have logs: then it must be said again first. */
+  private async proveAndSay(lead: Lead, final: HeldBlock): Promise<void> {
+    const held = lead.known.segment;
+    const missed = await lead.unproven.lookAgain(this.client, this.options, final, held);
+    if (missed !== null) lead.restateFrom(missed);
+    else await lead.finality(final.number, final.hash);
   }
 
   /**

@@ -4,6 +4,9 @@ export interface HeldBlock {
   readonly hash: string;
 }
 
+/** One that is said now: its time, in Unix seconds, is known. */
+type SaidBlock = HeldBlock & { readonly timestamp?: number };
+
 /**
  * The stored segment of a chain as it will be once all that was said is applied: block hashes by height. A fast chain holds
  * 100,000 unfinalized blocks and more, so a change costs what it changes, not what is held.
@@ -12,6 +15,8 @@ export class Segment {
   /** Ascending; a jump leaves a gap. */
   private readonly heights: number[];
   private readonly hashes: Map<number, string>;
+  /** By height, of the blocks that were said since the takeover. */
+  private readonly times = new Map<number, number>();
 
   /** @param hashes by height, in any order. */
   constructor(hashes: ReadonlyMap<number, string>) {
@@ -33,6 +38,16 @@ export class Segment {
     return this.hashes.get(height);
   }
 
+  /** The highest block at `upTo` or below whose time is known to be at most this, in Unix seconds; null when none is. */
+  lastBy(time: number, upTo: number): HeldBlock | null {
+    for (let i = this.indexAbove(upTo) - 1; i >= 0; i--) {
+      const number = this.heights[i]!;
+      if ((this.times.get(number) ?? Number.POSITIVE_INFINITY) <= time)
+        return { number, hash: this.hashes.get(number)! };
+    }
+    return null;
+  }
+
   /** Lowest held height above another, infinite when there is none. */
   firstAbove(height: number): number {
     return this.heights[this.indexAbove(height)] ?? Number.POSITIVE_INFINITY;
@@ -47,22 +62,27 @@ export class Segment {
    * Holds these blocks, ascending and all above a height, instead of what is above it. Where the last of them is held already,
    * what stands on it stays: those are its descendants.
    */
-  advance(above: number, blocks: readonly HeldBlock[]): void {
+  advance(above: number, blocks: readonly SaidBlock[]): void {
     const last = blocks.at(-1);
     const isHeld = last && this.hashes.get(last.number) === last.hash;
     const staying = isHeld ? this.heights.splice(this.indexAbove(last.number)) : [];
-    while (this.top > above) this.hashes.delete(this.heights.pop()!);
-    for (const { number, hash } of blocks) {
+    while (this.top > above) this.forget(this.heights.pop()!);
+    for (const { number, hash, timestamp } of blocks) {
       this.heights.push(number);
       this.hashes.set(number, hash);
+      if (timestamp !== undefined) this.times.set(number, timestamp);
     }
     for (const height of staying) this.heights.push(height);
   }
 
   /** Forgets what lies below a height. */
   forgetBelow(height: number): void {
-    for (const forgotten of this.heights.splice(0, this.indexAbove(height - 1)))
-      this.hashes.delete(forgotten);
+    for (const forgotten of this.heights.splice(0, this.indexAbove(height - 1))) this.forget(forgotten);
+  }
+
+  private forget(height: number): void {
+    this.hashes.delete(height);
+    this.times.delete(height);
   }
 
   /** Index of the first height above another. */

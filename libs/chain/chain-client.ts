@@ -10,6 +10,12 @@ export class RpcUnavailable extends Error {
   constructor(readonly failures: readonly RpcError[]) {
     super(failures.map((failure) => failure.message).join('; '));
   }
+
+  /** Unix seconds: logs of blocks up to this time would have been believed of one of them; undefined: that wasn't what is wrong. */
+  get believedTo(): number | undefined {
+    const times = this.failures.flatMap(({ believedTo }) => believedTo ?? []);
+    return times.length ? Math.max(...times) : undefined;
+  }
 }
 
 /** An endpoint belongs to another chain than the configured one. */

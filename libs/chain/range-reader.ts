@@ -5,7 +5,7 @@ import type { BlockHeader } from './block-header.js';
 import { toQuantity } from './hex.js';
 import type { RpcCall, RpcReply } from './json-rpc.js';
 import { filterParams, isWanted, type LogFilter } from './log-filter.js';
-import type { RpcError, RpcErrorKind } from './rpc-error.js';
+import { RpcError, type RpcErrorKind } from './rpc-error.js';
 import { byPosition, parseLogs, type RpcLog } from './rpc-log.js';
 import type { RpcConnection } from './rpc-transport.js';
 
@@ -107,9 +107,11 @@ export class RangeReader {
       const [reply] = await this.connection.send([blockCall('latest')], 'history');
       this.headTime = Math.max(this.headTime, this.answers.header(reply!)?.timestamp ?? 0);
     }
-    if (this.headTime - last.timestamp >= UNBATCHED_MARGIN_SECONDS) return;
+    const believedTo = this.headTime - UNBATCHED_MARGIN_SECONDS;
+    if (last.timestamp <= believedTo) return;
     const message = `takes no batches, so block ${last.number} must be ${UNBATCHED_MARGIN_SECONDS} s below its head before its logs can be believed`;
-    throw this.error('head_behind', message);
+    const { host } = this.connection;
+    throw new RpcError({ kind: 'head_behind', host, method: 'eth_getLogs', message, believedTo });
   }
 
   /**

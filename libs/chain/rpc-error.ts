@@ -43,6 +43,8 @@ export class RpcError extends Error {
   readonly limit: number | undefined;
   /** Range that the endpoint says would work: a hint only, see LogRange. */
   readonly suggested: BlockRange | undefined;
+  /** Unix seconds: an endpoint without batches, which refuses nothing, would be believed about logs of blocks up to this time. */
+  readonly believedTo: number | undefined;
 
   constructor(fields: {
     kind: RpcErrorKind;
@@ -53,6 +55,7 @@ export class RpcError extends Error {
     code?: number;
     limit?: number;
     suggested?: BlockRange;
+    believedTo?: number;
   }) {
     const message = fields.message.replace(/\s+/g, ' ').slice(0, MESSAGE_LENGTH);
     super(`${fields.host} ${fields.method}: ${message}`);
@@ -63,6 +66,7 @@ export class RpcError extends Error {
     this.code = fields.code;
     this.limit = fields.limit;
     this.suggested = fields.suggested;
+    this.believedTo = fields.believedTo;
   }
 }
 

@@ -149,7 +149,7 @@ export const nothingSkipped: InvariantMutants = {
     {
       name: 'records finality without the second look at unproven blocks',
       file: 'apps/fetcher/news-lane.ts',
-      search: 'const missed = await lead.unproven.lookAgain(this.client, this.options, decision, held);',
+      search: 'const missed = await lead.unproven.lookAgain(this.client, this.options, final, held);',
       replace: 'const missed = null as number | null;',
       killers: [
         by(
