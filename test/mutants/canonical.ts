@@ -31,6 +31,14 @@ export const canonical: InvariantMutants = {
       killers: [by('news-rules', 'a repeated statement and one that follows a lost one take no effect')],
     },
     {
+      name: 'what a repair leaves as it is stays verified',
+      file: 'apps/verify/verification.ts',
+      search: 'await forgetVerified(database.statements, chainId, [...found.sources], found.lowest);',
+      replace:
+        'if (!repair) await forgetVerified(database.statements, chainId, [...found.sources], found.lowest);',
+      killers: [by('verify', 'an RPC that conceals logs takes no row away where a second endpoint shows it')],
+    },
+    {
       name: 'a repair removes rows that have been put right since they were seen',
       file: 'libs/database/repair-range.ts',
       search: '${some} and t.block_number between ${from} and ${to}',
