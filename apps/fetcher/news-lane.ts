@@ -102,8 +102,7 @@ export class NewsLane {
 
   /** Says that a block is final, unless one up to there turns out to have logs: then it must be said again first. */
   private async proveAndSay(lead: Lead, final: HeldBlock): Promise<void> {
-    const held = lead.known.segment;
-    const missed = await lead.unproven.lookAgain(this.client, this.options, final, held);
+    const missed = await lead.unproven.lookAgain(this.client, this.options, final, lead.known.segment);
     if (missed !== null) lead.restateFrom(missed);
     else await lead.finality(final.number, final.hash);
   }

@@ -149,7 +149,8 @@ export const nothingSkipped: InvariantMutants = {
     {
       name: 'records finality without the second look at unproven blocks',
       file: 'apps/fetcher/news-lane.ts',
-      search: 'const missed = await lead.unproven.lookAgain(this.client, this.options, final, held);',
+      search:
+        'const missed = await lead.unproven.lookAgain(this.client, this.options, final, lead.known.segment);',
       replace: 'const missed = null as number | null;',
       killers: [
         by(
