@@ -1,6 +1,6 @@
 import { toQuantity } from 'ethers';
 import { afterEach, expect, test } from 'vitest';
-import { UnprovenBlocks } from '#apps/fetcher/unproven-blocks.js';
+import { UnprovenBlocks, type WantedLogs } from '#apps/fetcher/unproven-blocks.js';
 import type { AdvanceStatement } from '#libs/broker/messages.js';
 import type { ChainClient } from '#libs/chain/chain-client.js';
 import type { Leadership } from '#libs/database/ledger.js';
@@ -280,6 +280,18 @@ test('after a takeover, a node that has no logs of a block that is stored with r
   expect(blocksWithLogs(said)).toEqual([12, 14]);
 });
 
+/** Looks again for unproven blocks up to a height, at an endpoint that gives logs by range. */
+function lookingAgain(blocks: UnprovenBlocks, endpoint: object, isWanted: WantedLogs['isWanted']) {
+  const client = { use: async (work: (e: object) => unknown) => work(endpoint) } as unknown as ChainClient;
+  return (number: number) =>
+    blocks.lookAgain(
+      client,
+      { filter: FILTER, isWanted },
+      { number, hash: blockHash(number) },
+      { hashAt: blockHash },
+    );
+}
+
 test('a block of which the node has only logs that are not followed is not said again', async () => {
   const logs = [12, 13].map((blockNumber) => ({
     blockNumber,
@@ -292,19 +304,8 @@ test('a block of which the node has only logs that are not followed is not said 
       logs: logs.filter((l) => l.blockNumber >= from && l.blockNumber <= to),
     }),
   };
-  const client = { use: async (work: (e: typeof endpoint) => unknown) => work(endpoint) };
-  const wanted = {
-    filter: FILTER,
-    isWanted: ({ topics }: { topics: readonly string[] }) => topics[0] === 'wanted',
-  };
   const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [12, 13] });
-  const lookAgain = (upTo: number) =>
-    blocks.lookAgain(
-      client as unknown as ChainClient,
-      wanted,
-      { number: upTo, hash: blockHash(upTo) },
-      { hashAt: blockHash },
-    );
+  const lookAgain = lookingAgain(blocks, endpoint, ({ topics }) => topics[0] === 'wanted');
   expect(await lookAgain(12)).toBeNull();
   expect(await lookAgain(13)).toBe(13);
 });
@@ -317,16 +318,8 @@ test('what stays above blocks that are said again stays unproven, and is asked f
       return { to, logs: [] };
     },
   };
-  const client = { use: async (work: (e: typeof endpoint) => unknown) => work(endpoint) };
   const blocks = new UnprovenBlocks({ segment: new Map(), finalizedBlock: 10, emptyHeights: [] });
-  const wanted = { filter: FILTER, isWanted: () => true };
-  const lookAgain = (upTo: number) =>
-    blocks.lookAgain(
-      client as unknown as ChainClient,
-      wanted,
-      { number: upTo, hash: blockHash(upTo) },
-      { hashAt: blockHash },
-    );
+  const lookAgain = lookingAgain(blocks, endpoint, () => true);
   blocks.said(10, Number.POSITIVE_INFINITY, [12, 14, 16]);
   blocks.said(10, 13, []);
   expect(await lookAgain(15)).toBeNull();

@@ -59,12 +59,14 @@ export class Gate {
     const known = this.clientOf(request, request.headers);
     const client = known ?? this.clients.addressOf(request);
     const tooLarge = sizeProblem(request);
-    const unusable = tooLarge ?? urlProblem(request) ?? parameterProblem(request);
     // who guesses keys is counted, too
     const problem =
       (await this.rateProblem(client, tooLarge ? 1 : weightOf(request))) ??
       (known === null && !this.isOpen(request) ? unknownClient() : null) ??
-      unusable;
+      tooLarge ??
+      // last: nothing of a request is parsed that is refused without it
+      urlProblem(request) ??
+      parameterProblem(request);
     if (!problem) return onBehalfOf({ requestId, client }, answer);
     this.letOriginRead(request, response);
     answerRefusal(response, problem, requestId);
